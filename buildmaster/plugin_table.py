@@ -1,0 +1,152 @@
+"""The built-in plugins: which name of which namespace stands for which object.
+
+One line a plugin: *namespace*, *name* and *address*; ``setup.py`` turns the table into entry points of the groups
+``buildmaster.steps``, ``buildmaster.util`` and so on, the same door that other packages use. A name with a dot lies
+in a nested namespace (``util.svn.split_file_branches``).
+
+``setup.py`` reads this file before anything is installed: it may import nothing of the package. After a change run
+``pip install -e .`` again, because an installation keeps a copy of its entry points.
+"""
+
+from __future__ import annotations
+
+PREFIX = "buildmaster."
+
+
+def names(module: str, *plugins: str) -> dict[str, str]:
+    """The addresses of plugins that are called as in their module."""
+    return {name: f"{module}:{name}" for name in plugins}
+
+
+STEPS = {
+    **names("process.buildstep", "BuildStep"),
+    **names(
+        "steps.shell",
+        "Compile",
+        "Configure",
+        "SetPropertyFromCommand",
+        "ShellCommand",
+        "Test",
+        "WarningCountingShellCommand",
+    ),
+    **names("steps.shellsequence", "ShellSequence"),
+    **names("steps.master", "Assert", "LogRenderable", "MasterShellCommand", "SetProperties", "SetProperty"),
+    **names(
+        "steps.transfer",
+        "DirectoryUpload",
+        "FileDownload",
+        "FileUpload",
+        "JSONPropertiesDownload",
+        "JSONStringDownload",
+        "MultipleFileUpload",
+        "StringDownload",
+    ),
+    **names("steps.worker", "CopyDirectory", "FileExists", "MakeDirectory", "RemoveDirectory", "SetPropertiesFromEnv"),
+    **names("steps.source.git", "Git"),
+    **names("steps.trigger", "Trigger"),
+}
+
+CHANGES = {
+    **names("changes.gitpoller", "GitPoller"),
+    **names("changes.pb", "PBChangeSource"),
+}
+
+SCHEDULERS = {
+    **names("schedulers.basic", "AnyBranchScheduler", "SingleBranchScheduler"),
+    **names("schedulers.forcesched", "ForceScheduler"),
+    **names("schedulers.triggerable", "Triggerable"),
+}
+
+WORKER = {
+    **names("worker.base", "Worker"),
+    **names("worker.local", "LocalWorker"),
+}
+
+REPORTERS: dict[str, str] = {}
+
+SECRETS: dict[str, str] = {}
+
+WEBHOOKS: dict[str, str] = {}
+
+UTIL = {
+    **names("base.filters", "ChangeFilter", "SourceStampFilter"),
+    **names(
+        "base.results",
+        "CANCELLED",
+        "EXCEPTION",
+        "FAILURE",
+        "RETRY",
+        "Results",
+        "SKIPPED",
+        "SUCCESS",
+        "WARNINGS",
+    ),
+    **names("config.builder", "BuilderConfig"),
+    **names("locks", "MasterLock", "WorkerLock"),
+    **names("process.builder", "enforceChosenWorker"),
+    **names("process.codebase", "Codebase"),
+    **names(
+        "process.factory",
+        "BasicBuildFactory",
+        "BasicSVN",
+        "BuildFactory",
+        "CPAN",
+        "Distutils",
+        "GNUAutoconf",
+        "QuickBuildFactory",
+        "Trial",
+    ),
+    **names("process.logobserver", "LogLineObserver"),
+    **names("process.project", "Project"),
+    **names(
+        "properties",
+        "FlattenList",
+        "Interpolate",
+        "Property",
+        "Secret",
+        "Transform",
+        "URLForBuild",
+        "WithProperties",
+        "renderer",
+    ),
+    **names(
+        "schedulers.forcesched",
+        "AnyPropertyParameter",
+        "BooleanParameter",
+        "ChoiceStringParameter",
+        "CodebaseParameter",
+        "FileParameter",
+        "FixedParameter",
+        "InheritBuildParameter",
+        "IntParameter",
+        "NestedParameter",
+        "PatchParameter",
+        "StringParameter",
+        "TextParameter",
+        "UserNameParameter",
+        "WorkerChoiceParameter",
+    ),
+    "ParameterGroup": "schedulers.forcesched:NestedParameter",
+    **names("steps.shellsequence", "ShellArg"),
+}
+
+TABLE: dict[str, dict[str, str]] = {
+    "changes": CHANGES,
+    "reporters": REPORTERS,
+    "schedulers": SCHEDULERS,
+    "secrets": SECRETS,
+    "steps": STEPS,
+    "util": UTIL,
+    "webhooks": WEBHOOKS,
+    "worker": WORKER,
+}
+"""Namespace → name → address below ``buildmaster``, as ``module:object``."""
+
+
+def entry_points() -> dict[str, list[str]]:
+    """The table in the form that setuptools takes."""
+    return {
+        f"{PREFIX}{namespace}": [f"{name} = {PREFIX}{address}" for name, address in sorted(plugins.items())]
+        for namespace, plugins in TABLE.items()
+        if plugins
+    }

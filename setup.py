@@ -1,0 +1,104 @@
+"""How buildmaster is packaged.
+
+The plugins come from ``buildmaster/plugin_table.py`` and the version from ``buildmaster/__init__.py``; both
+are read as files, so that building a package needs none of its dependencies.
+"""
+
+import re
+import runpy
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).resolve().parent
+
+
+def version() -> str:
+    """The value of ``__version__`` in ``buildmaster/__init__.py``."""
+    text = (HERE / "buildmaster" / "__init__.py").read_text(encoding="utf-8")
+    match = re.search(r'^__version__ = "([^"]+)"$', text, re.MULTILINE)
+    if match is None:
+        raise RuntimeError('buildmaster/__init__.py: no line __version__ = "..."')
+    return match.group(1)
+
+
+def readme() -> str:
+    """The text of the README, empty in a tree that has none."""
+    path = HERE / "README.rst"
+    return path.read_text(encoding="utf-8") if path.exists() else ""
+
+
+def entry_points() -> dict[str, list[str]]:
+    """The console script and the built-in plugins, by group."""
+    table = runpy.run_path(str(HERE / "buildmaster" / "plugin_table.py"))
+    return {"console_scripts": ["buildmaster = buildmaster.cli.main:main"], **table["entry_points"]()}
+
+
+INSTALL_REQUIRES = [
+    "alembic >= 1.13",
+    "attrs >= 23.1",
+    "autobahn >= 23.6.2",
+    "Automat >= 24.8",
+    "buildbot-worker >= 4.0",
+    "click >= 8.1",
+    "croniter >= 2.0",
+    "Jinja2 >= 3.1",
+    "msgspec >= 0.18",
+    "prometheus-client >= 0.19",
+    "python-dateutil >= 2.8.2",
+    "PyYAML >= 6.0.1",
+    "rich >= 13.0",
+    "SQLAlchemy >= 2.0.25",
+    "treq >= 23.11",
+    "Twisted[tls] >= 24.7",
+    "zope.interface >= 6.0",
+    "zstandard >= 0.22",
+]
+
+EXTRAS_REQUIRE = {
+    "postgres": ["psycopg[binary] >= 3.1.18"],
+    "mysql": ["PyMySQL >= 1.1", "cryptography >= 41"],
+    "test": [
+        "hypothesis >= 6.90",
+        "mypy >= 1.10",
+        "pytest >= 8.0",
+        "pytest-timeout >= 2.2",
+        "pytest-xdist >= 3.5",
+        "ruff >= 0.6",
+        "types-PyYAML",
+        "types-python-dateutil",
+    ],
+    "docs": ["furo >= 2024.1.29", "Sphinx >= 7.2", "towncrier >= 23.11"],
+}
+
+setup(
+    name="buildmaster-ci",
+    version=version(),
+    description="A continuous-integration master that speaks Buildbot's configuration language and protocols",
+    long_description=readme(),
+    long_description_content_type="text/x-rst",
+    license="MIT",
+    license_files=["LICENSE"],
+    packages=find_packages(include=["buildmaster", "buildmaster.*"]),
+    include_package_data=True,
+    package_data={
+        "": ["*.html", "*.txt", "*.css", "*.js", "*.mjs", "*.svg", "*.png", "*.mako", "*.ini", "*.j2", "*.cfg"]
+    },
+    python_requires=">=3.11",
+    install_requires=INSTALL_REQUIRES,
+    extras_require=EXTRAS_REQUIRE,
+    entry_points=entry_points(),
+    zip_safe=False,
+    classifiers=[
+        "Development Status :: 4 - Beta",
+        "Framework :: Twisted",
+        "Intended Audience :: Developers",
+        "License :: OSI Approved :: MIT License",
+        "Programming Language :: Python :: 3 :: Only",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
+        "Topic :: Software Development :: Build Tools",
+        "Topic :: Software Development :: Testing",
+    ],
+)
