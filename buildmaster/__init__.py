@@ -4,5 +4,9 @@ Importing any part of this package also makes the name ``buildbot`` mean this pa
 (:mod:`buildmaster.compat`), so that configurations and plugins written for Buildbot are served by it.
 """
 
+from buildmaster.compat import hook as _hook
+
 __version__ = "0.1.0"
 version = __version__
+
+_hook.install()

@@ -1,0 +1,123 @@
+"""The import hook: ``buildbot.x`` is the module object ``buildmaster.x``, never a second copy of it.
+
+A finder at the head of ``sys.meta_path`` answers for ``buildbot`` and all below it.  Its loader does not execute
+anything: it imports our module in the ordinary way and hands over that object, which Python then enters in
+``sys.modules`` under the second name too.  This file may import only the standard library: it is loaded with the
+first import of any part of the package.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+import warnings
+from collections.abc import Callable, Sequence
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+from typing import Any
+
+from buildmaster.compat.names import ATTRIBUTES, OLD, new_name
+
+
+class AliasLoader(Loader):
+    """Hands over the module that another name stands for."""
+
+    def __init__(self, target: str) -> None:
+        self.target = target
+        self._own_spec: ModuleSpec | None = None
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        """The module under its real name, imported if need be."""
+        module = importlib.import_module(self.target)
+        self._own_spec = module.__spec__
+        add_retired_attributes(module)
+        return module
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Give the module its own spec back: the import machinery has just written the alias's over it."""
+        module.__spec__ = self._own_spec
+
+
+class AliasFinder(MetaPathFinder):
+    """Finds ``buildbot`` and everything below it in ``buildmaster``."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """The alias's spec; None for other names and for modules that we do not have."""
+        if fullname != OLD and not fullname.startswith(OLD + "."):
+            return None
+        real = new_name(fullname)
+        found = find(real)
+        if found is None:
+            return None
+        spec = ModuleSpec(
+            fullname, AliasLoader(real), origin=found.origin, is_package=found.submodule_search_locations is not None
+        )
+        if found.submodule_search_locations is not None:
+            spec.submodule_search_locations = list(found.submodule_search_locations)
+        return spec
+
+
+def find(name: str) -> ModuleSpec | None:
+    """The spec of one of our modules; None if there is no such module."""
+    loaded = sys.modules.get(name)
+    if loaded is not None:
+        return loaded.__spec__
+    try:
+        return importlib.util.find_spec(name)
+    except ModuleNotFoundError as missing:
+        if missing.name is not None and (name == missing.name or name.startswith(missing.name + ".")):
+            return None
+        raise
+
+
+def add_retired_attributes(module: ModuleType) -> None:
+    """Let a module answer for the names that :data:`~buildmaster.compat.names.ATTRIBUTES` gives it."""
+    retired = ATTRIBUTES.get(module.__name__)
+    if retired is None or isinstance(module.__dict__.get("__getattr__"), RetiredNames):
+        return
+    module.__dict__["__getattr__"] = RetiredNames(module, retired, module.__dict__.get("__getattr__"))
+
+
+class RetiredNames:
+    """A module's ``__getattr__``: fetches a retired name from where the object is now, when it is asked for."""
+
+    def __init__(self, module: ModuleType, names: dict[str, str], own: Callable[[str], Any] | None) -> None:
+        self._module = module
+        self._names = names
+        self._own = own
+
+    def __call__(self, name: str) -> Any:
+        address = self._names.get(name)
+        if address is not None:
+            where, _, attribute = address.partition(":")
+            value = getattr(importlib.import_module(where), attribute)
+            setattr(self._module, name, value)
+            return value
+        if self._own is not None:
+            return self._own(name)
+        raise AttributeError(f"module {self._module.__name__!r} has no attribute {name!r}")
+
+
+def install() -> bool:
+    """Make ``buildbot`` mean this package in the running process; True if it does now.
+
+    A process that has already imported another package of that name keeps it, with a warning: two halves of two
+    packages under one name would be worse than either.
+    """
+    if any(isinstance(finder, AliasFinder) for finder in sys.meta_path):
+        return True
+    other = sys.modules.get(OLD)
+    if other is not None and getattr(other, "__name__", OLD) == OLD:
+        warnings.warn(
+            f"{OLD!r} was imported from {getattr(other, '__file__', 'elsewhere')} before buildmaster; in this process "
+            "the name keeps its meaning. Import buildmaster first to have it mean buildmaster.",
+            ImportWarning,
+            stacklevel=3,
+        )
+        return False
+    sys.meta_path.insert(0, AliasFinder())
+    return True
