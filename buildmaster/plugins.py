@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import difflib
 import functools
+import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib.metadata import EntryPoint, entry_points
@@ -135,8 +136,8 @@ def package_of(found: EntryPoint) -> str:
 class Registry:
     """All entry points of our groups, read from the installed packages once."""
 
-    def __init__(self, find: Find = entry_points) -> None:
-        self._find = find
+    def __init__(self, find: Find | None = None) -> None:
+        self._find = find or installed
 
     def plugins(self, namespace: str) -> Mapping[str, list[EntryPoint]]:
         """Name → entry points that claim it; more than one only if different packages mean different objects."""
@@ -145,13 +146,20 @@ class Registry:
     @functools.cached_property
     def _by_namespace(self) -> dict[str, dict[str, list[EntryPoint]]]:
         by_namespace: dict[str, dict[str, list[EntryPoint]]] = {}
-        installed = list(self._find())
+        everything = list(self._find())
         for group in GROUPS:
-            for found in installed:
+            for found in everything:
                 if found.group.startswith(group) and not skipped(found):
                     names = by_namespace.setdefault(found.group[len(group) :], {})
                     add_claim(names.setdefault(found.name, []), found)
         return by_namespace
+
+
+def installed() -> Iterable[EntryPoint]:
+    """The entry points of all installed packages that are in one of our groups."""
+    found = entry_points()
+    groups = [group for group in found.groups if group.startswith(GROUPS)]
+    return itertools.chain.from_iterable(found.select(group=group) for group in groups)
 
 
 def add_claim(claims: list[EntryPoint], found: EntryPoint) -> None:
