@@ -1,0 +1,73 @@
+"""Where a master's log goes: one file for Twisted's two logging systems and Python's own.
+
+A tac file may bring an observer of its own (``application.setComponent(ILogObserver, …)``, as ``create-master``
+writes it); else a daemon writes ``twistd.log`` and a foreground process its standard output, as twistd does.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from twisted.logger import Logger, LogLevel
+from twisted.python import log as legacy
+from twisted.python.logfile import LogFile
+
+DEFAULT_ROTATE_LENGTH = 10_000_000
+DEFAULT_MAX_FILES = 10
+
+
+class FromStandardLogging(logging.Handler):
+    """Hands records of Python's ``logging`` (libraries and user code use it) to Twisted's log."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Log one record under its logger's name, with its traceback if it has one."""
+        try:
+            text = self.format(record)
+        except Exception:
+            self.handleError(record)
+            return
+        level = LogLevel.lookupByName(_LEVELS.get(record.levelno, "info"))
+        Logger(namespace=record.name).emit(level, "[{log_namespace}] {text}", text=text)
+
+
+_LEVELS = {logging.DEBUG: "debug", logging.WARNING: "warn", logging.ERROR: "error", logging.CRITICAL: "critical"}
+
+
+def observer_of(application: Any) -> Callable[[dict[str, Any]], None] | None:
+    """The log observer that a tac file has set; None if it has set none."""
+    from twisted.logger import ILogObserver
+
+    observer = application.getComponent(ILogObserver, None)
+    return observer if observer is not None else application.getComponent(legacy.ILogObserver, None)
+
+
+def start_logging(application: Any, log_file: Path, daemon: bool) -> None:
+    """Begin to log; from here on ``print`` of a daemon's code goes to the log too."""
+    observer = observer_of(application)
+    if observer is not None:
+        begin(observer, redirect=daemon)
+    elif daemon:
+        begin(legacy.FileLogObserver(rotating_file(log_file)).emit, redirect=True)
+    else:
+        begin(legacy.FileLogObserver(sys.stdout).emit, redirect=False)
+    root = logging.getLogger()
+    if not any(isinstance(handler, FromStandardLogging) for handler in root.handlers):
+        root.addHandler(FromStandardLogging())
+        if root.level == logging.WARNING:  # nobody has chosen a level
+            root.setLevel(logging.INFO)
+
+
+def begin(observer: Callable[[dict[str, Any]], None], redirect: bool) -> None:
+    """Send everything to an observer; ``redirect`` also takes standard output and standard error."""
+    legacy.startLoggingWithObserver(observer, setStdout=1 if redirect else 0)
+
+
+def rotating_file(
+    path: Path, rotate_length: int = DEFAULT_ROTATE_LENGTH, kept: int | None = DEFAULT_MAX_FILES
+) -> LogFile:
+    """A log file that begins anew at ``rotate_length`` bytes and keeps ``kept`` old ones (None: all)."""
+    return LogFile(path.name, str(path.parent), rotateLength=rotate_length, maxRotatedFiles=kept)

@@ -1,0 +1,80 @@
+"""``buildmaster upgrade-master``: bring a master's directory and database up to this version."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from buildmaster.base.dirlock import DirectoryLock, DirectoryLocked
+from buildmaster.base.errors import ConfigErrors
+from buildmaster.cli.database import back_up, upgrade_database
+from buildmaster.cli.directory import MasterDirectory
+from buildmaster.cli.main import Failed
+from buildmaster.cli.templates import render
+
+
+@click.command("upgrade-master")
+@click.argument("basedir", default=".", type=click.Path(path_type=Path))
+@click.option("-q", "--quiet", is_flag=True, help="Say nothing unless something is wrong.")
+@click.option("-d", "--develop", is_flag=True, help="The same as without it: the pages are never copied.")
+@click.option("-r", "--replace", is_flag=True, help="Replace files that were changed, instead of writing NAME.new.")
+@click.option("--no-backup", is_flag=True, help="Do not copy the database first: you have made a backup.")
+def command(basedir: Path, quiet: bool, develop: bool, replace: bool, no_backup: bool) -> None:
+    """Bring BASEDIR (default: the current directory) up to this version.  The master must not be running.
+
+    An SQLite database is first copied to a file beside it.  master.cfg and buildbot.tac are left as they are.
+    """
+    directory = MasterDirectory(basedir)
+    directory.tac()
+    say = (lambda text: None) if quiet else click.echo
+    pid = directory.running_pid()
+    lock = DirectoryLock(directory.path)
+    try:
+        if pid is not None:
+            raise DirectoryLocked(directory.path, pid)
+        lock.take()
+        upgrade(directory, say, replace, no_backup)
+    except (DirectoryLocked, OSError) as e:
+        raise Failed(str(e)) from None
+    finally:
+        lock.release()
+
+
+def upgrade(directory: MasterDirectory, say: Any, replace: bool, no_backup: bool) -> None:
+    """Upgrade the database and the sample configuration of a directory that this process holds."""
+    db = database_config(directory)
+    for line in upgrade_database(
+        db.db_url, directory.path, getattr(db, "engine_kwargs", None), None if no_backup else back_up
+    ):
+        say(line)
+    name = directory.config_file().name
+    line = replace_file(directory.path / f"{name}.sample", render("master.cfg.sample.j2", db=repr(db.db_url)), replace)
+    if line:
+        say(line)
+    say(f"{directory.path} is up to date")
+
+
+def database_config(directory: MasterDirectory) -> Any:
+    """What the configuration says about the database."""
+    from buildmaster.config.master import FileLoader
+
+    file = directory.config_file()
+    if not file.exists():
+        raise Failed(f"{file} does not exist, and it tells which database is to be upgraded. Write it first")
+    try:
+        return FileLoader(str(directory.path), file.name).loadConfig().db
+    except ConfigErrors as e:
+        errors = "\n".join(f"  {message}" for message in e.errors)
+        raise Failed(f"{file} is not a valid configuration; nothing was upgraded:\n{errors}") from None
+
+
+def replace_file(path: Path, text: str, replace: bool) -> str | None:
+    """Write a file, or NAME.new beside one that was changed; returns a line if anything was written."""
+    old = path.read_text(encoding="utf-8", errors="replace") if path.exists() else None
+    if old == text:
+        return None
+    target = path if old is None or replace else path.with_name(path.name + ".new")
+    target.write_text(text, encoding="utf-8")
+    return f"{target} written" + ("" if target == path else f": this version's {path.name}, yours was changed")
