@@ -1,0 +1,1 @@
+"""The only room that knows SQL: engine, schema, journal and one file per family of tables."""

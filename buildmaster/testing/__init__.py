@@ -1,0 +1,1 @@
+"""The kit for testing one's own steps, services and configurations."""
