@@ -1,0 +1,261 @@
+"""The master's end of a file transfer: what a worker writes to and reads from.
+
+Plain objects; the protocols' adapters (``worker/protocols``) let a worker call ``write``, ``close``, ``utime``,
+``unpack`` and ``read``.  A worker is not trusted: it never names a path on the master, sizes are counted here, and an
+archive may not leave its directory.  A destination changes in one step, when its new contents are complete.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import tarfile
+import tempfile
+from typing import IO, Any
+
+from twisted.internet import defer
+from twisted.internet.threads import deferToThreadPool
+from twisted.python import log
+
+MAX_READ = 1024 * 1024
+"""Bytes that a worker gets by one ``read``, however many it asks for."""
+
+MAX_ENTRIES = 1_000_000
+"""Files and directories in one archive."""
+
+MAX_UNPACKED = 64 * 1024**3
+"""Bytes that one archive may unpack to."""
+
+
+class TransferRefused(Exception):
+    """A worker sent more than was asked for, or something that is not allowed; the text is shown in its log."""
+
+
+class FileWriter:
+    """Receives one file: written beside its destination, put in its place by :meth:`close`.
+
+    ``maxsize`` is in bytes, None for any; ``mode`` is the destination's, None for what the umask gives.  Missing
+    directories are made.
+    """
+
+    def __init__(self, destfile: str, maxsize: int | None, mode: int | None) -> None:
+        self.destfile = os.path.abspath(destfile)
+        self.mode = mode
+        self.remaining = maxsize
+        self._times: tuple[float, float] | None = None
+        self._fp: IO[bytes] | None = None
+        directory = os.path.dirname(self.destfile)
+        os.makedirs(directory, exist_ok=True)
+        fd, self.tmpname = tempfile.mkstemp(dir=directory, prefix=".transfer-")
+        self._fp = os.fdopen(fd, "wb")
+
+    def write(self, data: bytes) -> None:
+        """Append; raises :class:`TransferRefused` beyond ``maxsize`` or after the end."""
+        if self._fp is None:
+            raise TransferRefused("write after the end of the transfer")
+        data = data.encode() if isinstance(data, str) else data
+        if self.remaining is not None:
+            if len(data) > self.remaining:
+                self._fp.write(data[: self.remaining])
+                self.remaining = 0
+                raise TransferRefused("more bytes than maxsize allows")
+            self.remaining -= len(data)
+        self._fp.write(data)
+
+    def utime(self, accessed_modified: tuple[float, float]) -> None:
+        """The times (epoch seconds: accessed, modified) that the destination is to have."""
+        accessed, modified = accessed_modified
+        self._times = (float(accessed), float(modified))
+        if self._fp is None and os.path.exists(self.destfile):
+            os.utime(self.destfile, self._times)
+
+    def close(self) -> None:
+        """All was written: the destination now has it."""
+        if self._fp is None:
+            return
+        fp, self._fp = self._fp, None
+        fp.close()
+        os.chmod(self.tmpname, self.mode if self.mode is not None else 0o666 & ~_umask())
+        if self._times is not None:
+            os.utime(self.tmpname, self._times)
+        os.replace(self.tmpname, self.destfile)
+
+    def cancel(self) -> None:
+        """Give up: the destination stays as it was.  Nothing happens after :meth:`close`."""
+        self.purge()
+
+    def purge(self) -> None:
+        """Remove what is not in its place yet."""
+        if self._fp is not None:
+            self._fp.close()
+            self._fp = None
+        if os.path.exists(self.tmpname):
+            os.unlink(self.tmpname)
+
+    # the documented spellings
+    def remote_write(self, data: bytes) -> None:
+        return self.write(data)
+
+    def remote_utime(self, accessed_modified: tuple[float, float]) -> None:
+        return self.utime(accessed_modified)
+
+    def remote_close(self) -> None:
+        return self.close()
+
+
+class DirectoryWriter(FileWriter):
+    """Receives a tar archive and unpacks it into ``destroot``.
+
+    ``compress`` is None, ``"gz"`` or ``"bz2"``; ``maxsize`` counts the bytes sent.  With ``reactor`` the unpacking runs
+    in one of its threads.
+    """
+
+    def __init__(
+        self, destroot: str, maxsize: int | None, compress: str | None, mode: int | None, reactor: Any = None
+    ) -> None:
+        self.destroot = os.path.abspath(destroot)
+        self.compress = compress
+        self._reactor = reactor
+        os.makedirs(self.destroot, exist_ok=True)
+        directory = tempfile.mkdtemp(dir=os.path.dirname(self.destroot), prefix=".transfer-")
+        super().__init__(os.path.join(directory, "archive.tar"), maxsize, mode)
+        self.tarname = self.destfile
+
+    def unpack(self) -> Any:
+        """Unpack what was received; raises :class:`TransferRefused`, writing nothing, for an archive that is not safe."""
+        self.close()
+        if self._reactor is None:
+            return self._unpack()
+        done: defer.Deferred[None] = deferToThreadPool(self._reactor, self._reactor.getThreadPool(), self._unpack)
+        return done
+
+    def _unpack(self) -> None:
+        try:
+            mode = f"r:{self.compress or ''}"
+            with tarfile.open(self.tarname, mode) as archive:  # type: ignore[call-overload]
+                members = list(_checked_members(archive, self.destroot))
+                for member in members:
+                    archive.extract(member, self.destroot, filter="data")
+            self._apply_mode(members)
+        except (tarfile.TarError, EOFError) as e:
+            raise TransferRefused(f"the archive cannot be unpacked: {e}") from e
+        finally:
+            self.purge()
+
+    def _apply_mode(self, members: list[tarfile.TarInfo]) -> None:
+        if self.mode is None:
+            return
+        for member in members:
+            if member.isfile():
+                os.chmod(os.path.join(self.destroot, member.name), self.mode)
+
+    def purge(self) -> None:
+        super().purge()
+        shutil.rmtree(os.path.dirname(self.tarname), ignore_errors=True)
+
+    def remote_unpack(self) -> Any:
+        return self.unpack()
+
+
+def _checked_members(archive: tarfile.TarFile, destroot: str) -> list[tarfile.TarInfo]:
+    """All members, made safe; raises :class:`TransferRefused` at the first that is not."""
+    members: list[tarfile.TarInfo] = []
+    size = 0
+    for member in archive:
+        parts = member.name.split("/")
+        if member.name.startswith("/") or ".." in parts:
+            raise TransferRefused(f"the archive names {member.name!r}, which is outside of its directory")
+        if not (member.isfile() or member.isdir() or member.issym() or member.islnk()):
+            raise TransferRefused(f"the archive has {member.name!r}, which is neither file, directory nor link")
+        try:
+            tarfile.data_filter(member, destroot)
+        except tarfile.FilterError as e:
+            raise TransferRefused(f"the archive is not safe: {e}") from e
+        size += member.size
+        members.append(member)
+        if len(members) > MAX_ENTRIES or size > MAX_UNPACKED:
+            raise TransferRefused("the archive is too large")
+    return members
+
+
+class StringFileWriter:
+    """Receives a file into memory; the text is in :attr:`buffer`.  ``maxsize`` is in bytes."""
+
+    def __init__(self, maxsize: int | None = 64 * 1024 * 1024) -> None:
+        self._parts: list[bytes] = []
+        self._remaining = maxsize
+
+    @property
+    def content(self) -> bytes:
+        """What was received so far."""
+        return b"".join(self._parts)
+
+    @property
+    def buffer(self) -> str:
+        """What was received so far, as text; bytes that are not UTF-8 are replaced."""
+        return self.content.decode("utf-8", "replace")
+
+    def write(self, data: bytes | str) -> None:
+        """Append; raises :class:`TransferRefused` beyond the limit."""
+        data = data.encode() if isinstance(data, str) else data
+        if self._remaining is not None:
+            self._remaining -= len(data)
+            if self._remaining < 0:
+                raise TransferRefused("the file is too large to be read into memory")
+        self._parts.append(data)
+
+    def close(self) -> None:
+        """The end of the file."""
+
+    def remote_write(self, data: bytes | str) -> None:
+        return self.write(data)
+
+    def remote_close(self) -> None:
+        return self.close()
+
+
+class FileReader:
+    """Sends an open binary file piece by piece; closes it at the end."""
+
+    def __init__(self, fp: IO[bytes]) -> None:
+        self.fp: IO[bytes] | None = fp
+
+    def read(self, maxlength: int) -> bytes:
+        """The next bytes, at most ``maxlength``; none at the end."""
+        if self.fp is None:
+            return b""
+        return self.fp.read(max(0, min(int(maxlength), MAX_READ)))
+
+    def close(self) -> None:
+        """Close the file; may be called again."""
+        if self.fp is not None:
+            self.fp.close()
+            self.fp = None
+
+    def remote_read(self, maxlength: int) -> bytes:
+        return self.read(maxlength)
+
+    def remote_close(self) -> None:
+        return self.close()
+
+
+class StringFileReader(FileReader):
+    """Sends a text (as UTF-8) or bytes."""
+
+    def __init__(self, s: str | bytes) -> None:
+        super().__init__(io.BytesIO(s.encode("utf-8") if isinstance(s, str) else s))
+
+
+def _umask() -> int:
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
+
+
+def discard(writer: Any) -> None:
+    """Remove a writer's unfinished file; a failure to do so is logged, not raised."""
+    try:
+        writer.cancel()
+    except OSError:
+        log.err(None, "while removing the remains of a file transfer")

@@ -1,0 +1,1 @@
+"""Build steps that fetch the source to be built."""
