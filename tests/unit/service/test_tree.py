@@ -120,7 +120,7 @@ def test_a_shared_service_is_made_once_for_equal_arguments():
     first = Shared.getService(master, "a")
     second = Shared.getService(master, "a")
     assert not_fired(second)
-    list(master)[0].up.callback(None)
+    next(iter(master)).up.callback(None)
     assert result_of(first) is result_of(second)
     result_of(Shared.getService(master, "a"))
     assert not_fired(Shared.getService(master, "b"))
@@ -130,11 +130,11 @@ def test_a_shared_service_is_made_once_for_equal_arguments():
 def test_a_shared_service_that_fails_to_start_is_tried_again():
     master = running_master()
     first, second = Shared.getService(master), Shared.getService(master)
-    list(master)[0].up.errback(OSError("refused"))
+    next(iter(master)).up.errback(OSError("refused"))
     assert str(failure_of(first)) == str(failure_of(second)) == "refused"
     assert list(master) == []
     again = Shared.getService(master)
-    list(master)[0].up.callback(None)
+    next(iter(master)).up.callback(None)
     assert result_of(again).running
 
 
@@ -145,7 +145,7 @@ def test_a_shared_service_is_stopped_after_those_that_use_it():
     user.up.callback(None)
     result_of(user.setServiceParent(master))
     got = Shared.getService(master)
-    list(master)[0].up.callback(None)
+    next(iter(master)).up.callback(None)
     shared = result_of(got)
     stopped = master.stopService()
     assert shared.running
