@@ -1,3 +1,4 @@
+# mypy: disable-error-code="misc,no-self-argument,empty-body"
 """The documented interfaces and exceptions that plugins and steps name.
 
 Classes of users declare that they provide one with :func:`zope.interface.implementer`; the checks of a configuration
@@ -33,9 +34,6 @@ class LatentWorkerCannotSubstantiate(Exception):
 
 class LatentWorkerSubstantiatiationCancelled(Exception):
     """Starting the instance was cancelled while it was under way."""
-
-
-# mypy: disable-error-code="misc,no-self-argument,no-method-argument,empty-body"
 
 
 class IConfigured(Interface):

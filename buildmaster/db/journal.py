@@ -66,7 +66,7 @@ def head(conn: sa.Connection) -> tuple[int, int]:
 def read(
     conn: sa.Connection, after: int, limit: int = 500, kinds: Iterable[tuple[str, str]] | None = None, upto: int = 0
 ) -> list[Fact]:
-    """Facts after a position, oldest first; only of these (kind, event) pairs, if given; not beyond ``upto``, if given."""
+    """Facts after a position, oldest first; of these kinds only, if given; not beyond ``upto``, if given."""
     query = sa.select(_facts).where(_facts.c.position > after).order_by(_facts.c.position).limit(limit)
     if upto:
         query = query.where(_facts.c.position <= upto)
@@ -86,7 +86,7 @@ def cursors(conn: sa.Connection, prefix: str = "") -> dict[str, int]:
     query = sa.select(_cursors.c.name, _cursors.c.position)
     if prefix:
         query = query.where(_cursors.c.name.startswith(prefix, autoescape=True))
-    return {name: position for name, position in conn.execute(query)}
+    return {row.name: row.position for row in conn.execute(query)}
 
 
 def open_cursor(txn: Txn, name: str, at_head: bool = True) -> int:

@@ -32,7 +32,7 @@ class Foreign(SchemaError):
 
 
 def check(conn: sa.Connection, create: bool = False) -> None:
-    """Raise a :class:`SchemaError` unless the schema is the current one; with ``create``, make it in an empty database."""
+    """Raise a :class:`SchemaError` unless the schema is this version's; ``create`` makes it in an empty database."""
     with _reading(conn):
         found = revision(conn)
         foreign = None if found else foreign_table(conn)
