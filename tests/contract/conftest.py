@@ -1,4 +1,4 @@
-"""The databases that every contract of the core has to hold on: SQLite in threads and pumped inline, PostgreSQL, MariaDB."""
+"""The databases on which every contract of the core has to hold: SQLite (threads, inline), PostgreSQL, MariaDB."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Database servers killed and started again in the middle of commits: an answered write is there once, no other is there twice."""
+"""Servers killed in the middle of commits: an answered write is there once, no other is there twice."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A reactor's timers and thread calls, run in the test's own thread until an answer is there: real time, no sleeping."""
+"""A reactor's timers and thread calls, run in the test's own thread until an answer is there: real time, no sleep."""
 
 from __future__ import annotations
 
