@@ -20,7 +20,6 @@ from buildmaster.db.fields import BadSpec
 from buildmaster.db.query import View
 
 
-
 class EndpointKind(enum.Enum):
     """What an endpoint answers with."""
 
@@ -289,7 +288,7 @@ _UNREAD: Any = object()
 class NestedBuildDataRetriever:
     """Reads, once each, what a path names: its builder, build, step, log and worker."""
 
-    __slots__ = ("master", "args", "builder_dict", "build_dict", "step_dict", "log_dict", "worker_dict")
+    __slots__ = ("args", "build_dict", "builder_dict", "log_dict", "master", "step_dict", "worker_dict")
 
     def __init__(self, master: Any, args: Mapping[str, Any]) -> None:
         self.master = master
@@ -357,5 +356,3 @@ class NestedBuildDataRetriever:
         """The worker, or None."""
         name = self.args.get("workerid", self.args.get("name"))
         return await self._read("worker_dict", None if name is None else ("workers", name))
-
-

@@ -14,7 +14,7 @@ Path = Sequence["str | int"]
 
 
 class _Node:
-    __slots__ = ("words", "variables", "value")
+    __slots__ = ("value", "variables", "words")
 
     def __init__(self) -> None:
         self.words: dict[str, _Node] = {}

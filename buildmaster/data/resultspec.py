@@ -19,7 +19,9 @@ class NotSupportedFieldTypeError(TypeError):
     """A field can't be taken out of something that is neither a dictionary nor an object."""
 
     def __init__(self, data: Any, *args: Any) -> None:
-        super().__init__(f"unsupported data type '{type(data)}': must be a dictionary or an object with attributes", *args)
+        super().__init__(
+            f"unsupported data type '{type(data)}': must be a dictionary or an object with attributes", *args
+        )
 
 
 def _data_getter(d: Any, fld: str) -> Any:
@@ -162,7 +164,7 @@ class ResultSpec:
     that; ``properties`` says which properties to embed where a resource has them on request.
     """
 
-    __slots__ = ("filters", "fields", "properties", "order", "limit", "offset", "fieldMapping")
+    __slots__ = ("fieldMapping", "fields", "filters", "limit", "offset", "order", "properties")
 
     def __init__(
         self,

@@ -118,7 +118,7 @@ class Number(Field):
             number = int(value)
         except (TypeError, ValueError, OverflowError):
             raise BadSpec(f"{value!r} is not a whole number") from None
-        if number != value and not isinstance(value, str) or abs(number) > _LARGEST:
+        if (number != value and not isinstance(value, str)) or abs(number) > _LARGEST:
             raise BadSpec(f"{value!r} is not a whole number of at most 64 bits")
         return number
 
@@ -131,7 +131,7 @@ class Text(Field):
 
     def store(self, value: Any) -> str:
         text = value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
-        if "\0" in text or not text.isascii() and not _encodable(text):
+        if "\0" in text or (not text.isascii() and not _encodable(text)):
             raise BadSpec(f"{value!r} is not text that a database can hold")
         return text
 
@@ -283,7 +283,9 @@ class TextList(Json):
         text = Text.store(self, value)  # type: ignore[arg-type]
         if dialect == "sqlite":
             items = sa.func.json_each(self.column).table_valued("value")
-            return sa.exists(sa.select(sa.literal_column("1")).select_from(items).where(items.c.value == bind(text, self.kind)))
+            return sa.exists(
+                sa.select(sa.literal_column("1")).select_from(items).where(items.c.value == bind(text, self.kind))
+            )
         quoted = msgspec.json.encode(text).decode()
         if dialect == "postgresql":
             return sa.cast(self.column, _jsonb()).op("@>")(sa.cast(bind(quoted, self.kind), _jsonb()))

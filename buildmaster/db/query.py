@@ -416,7 +416,9 @@ def _order(view: View, order: Sequence[str], dialect: str, needed: dict[str, Non
 
 
 def _row_maker(
-    view: View, shown: Mapping[str, Field | Nested], attributes: Mapping[str, Field],
+    view: View,
+    shown: Mapping[str, Field | Nested],
+    attributes: Mapping[str, Field],
     absent: Mapping[str, Callable[[], Any]],
 ) -> Callable[[Sequence[Any], frozenset[str] | None], Row]:
     """A function from a raw row and the asked-for property names to the resource."""

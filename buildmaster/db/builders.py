@@ -1,0 +1,80 @@
+"""Builders: their ids, descriptions, and the masters that they are configured on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+import sqlalchemy as sa
+
+from buildmaster.db import schema
+from buildmaster.db.txn import Txn
+
+_builders, _links = schema.builders, schema.builder_masters
+_CHUNK = 500
+
+
+def find_id(txn: Txn, name: str) -> int:
+    """The id of the builder of this name, which is stored if it is new."""
+    return find_ids(txn, [name])[name]
+
+
+def find_ids(txn: Txn, names: Iterable[str]) -> dict[str, int]:
+    """The ids of these builders; those that are new are stored."""
+    wanted = list(dict.fromkeys(names))
+    found: dict[str, int] = {}
+    for start in range(0, len(wanted), _CHUNK):
+        query = sa.select(_builders.c.name, _builders.c.id).where(_builders.c.name.in_(wanted[start : start + _CHUNK]))
+        found.update((row.name, row.id) for row in txn.execute(query, touches=(_builders,)))
+    for name in wanted:
+        if name not in found:
+            found[name] = txn.new_id("builders")
+            txn.insert(_builders, id=found[name], name=name, tags="[]")
+    return {name: found[name] for name in wanted}
+
+
+def set_of_master(txn: Txn, masterid: int, names: Sequence[str]) -> dict[str, int]:
+    """Make these the builders configured on a master, and tell what changed; returns their ids by name."""
+    wanted = find_ids(txn, names)
+    query = (
+        sa.select(_links.c.builderid, _builders.c.name)
+        .join(_builders, _builders.c.id == _links.c.builderid)
+        .where(_links.c.masterid == masterid)
+    )
+    have = {row.builderid: row.name for row in txn.execute(query, touches=(_links,))}
+    for builderid in sorted(have.keys() - set(wanted.values())):
+        txn.execute(
+            sa.delete(_links).where(_links.c.builderid == builderid, _links.c.masterid == masterid), touches=(_links,)
+        )
+        txn.note("builder", "stopped", builderid=builderid, masterid=masterid, name=have[builderid])
+    for name, builderid in wanted.items():
+        if builderid not in have:
+            txn.insert(_links, builderid=builderid, masterid=masterid)
+            txn.note("builder", "started", builderid=builderid, masterid=masterid, name=name)
+    return wanted
+
+
+def update_info(
+    txn: Txn,
+    builderid: int,
+    description: str | None,
+    description_format: str | None,
+    description_html: str | None,
+    projectid: int | None,
+    tags: Sequence[str],
+) -> bool:
+    """Store what a builder's configuration says of it, and tell if that is new; False if there is no such builder."""
+    row = txn.execute(sa.select(_builders).where(_builders.c.id == builderid), touches=(_builders,)).first()
+    if row is None:
+        return False
+    values = {
+        "description": description,
+        "description_format": description_format,
+        "description_html": description_html,
+        "projectid": projectid,
+        "tags": msgspec.json.encode(list(tags)).decode(),
+    }
+    if any(getattr(row, name) != value for name, value in values.items()):
+        txn.update(_builders, builderid, **values)
+        txn.note("builder", "update", builderid=builderid, name=row.name, **{**values, "tags": list(tags)})
+    return True
