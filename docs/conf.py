@@ -1,0 +1,26 @@
+"""Sphinx configuration: ``python -m sphinx docs docs/_build/html`` makes the documentation."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from buildmaster import __version__
+
+project = "buildmaster"
+author = "the buildmaster developers"
+copyright = "the buildmaster developers"
+version = release = __version__
+
+extensions = ["sphinx.ext.autodoc", "sphinx.ext.autosummary", "sphinx.ext.viewcode"]
+exclude_patterns = ["_build"]
+html_theme = "furo"
+html_title = f"buildmaster {release}"
+autodoc_default_options = {"members": True, "show-inheritance": True, "member-order": "bysource"}
+autodoc_typehints = "signature"
+autosummary_generate = True
+default_role = "any"
+nitpicky = False
+suppress_warnings = ["ref.any", "ref.python"]
