@@ -16,7 +16,9 @@ OLDEST = (3, 11)
 def require_python() -> None:
     """End with a message if this Python is too old."""
     if sys.version_info < OLDEST:
-        sys.exit(f"Python {OLDEST[0]}.{OLDEST[1]} or later is needed; this is {sys.version.split()[0]} ({sys.executable})")
+        sys.exit(
+            f"Python {OLDEST[0]}.{OLDEST[1]} or later is needed; this is {sys.version.split()[0]} ({sys.executable})"
+        )
 
 
 def environment(name: str, extras: str, editable: bool = False) -> Path:
