@@ -1,0 +1,1 @@
+"""Alembic's entry when its own command line is used; the master's upgrades go through :mod:`buildmaster.db.migrate`."""
