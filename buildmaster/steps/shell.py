@@ -277,16 +277,10 @@ class WarningCountingShellCommand(ShellMixin, CompositeStepMixin, BuildStep):
     async def createSummary(self) -> None:
         """Add the log of warnings, the statistic and the property."""
         if self.warnCount:
-            name = "warnings"
-            if self.maxWarnCount is not None:
-                name = f"warnings ({self.warnCount}/{self.maxWarnCount})" if _too_many(self) else name
-            await self.addCompleteLog(f"{name} ({self.warnCount})" if name == "warnings" else name, self._warning_text())
+            await self.addCompleteLog(f"warnings ({self.warnCount})", "\n".join(self.loggedWarnings) + "\n")
         self.setStatistic("warnings", self.getStatistic("warnings", 0) + self.warnCount)
         before = self.getProperty("warnings-count", 0)
         self.setProperty("warnings-count", before + self.warnCount, "WarningCountingShellCommand")
-
-    def _warning_text(self) -> str:
-        return "\n".join(self.loggedWarnings) + "\n"
 
     def evaluateCommand(self, cmd: Any) -> int:
         """The result: the command's, WARNINGS if there were any, FAILURE if there were too many."""
@@ -303,7 +297,7 @@ def _compiled(pattern: Any) -> re.Pattern[str] | None:
 
 
 def _too_many(step: WarningCountingShellCommand) -> bool:
-    return step.maxWarnCount is not None and step.warnCount > step.maxWarnCount
+    return step.maxWarnCount is not None and step.warnCount > int(step.maxWarnCount)
 
 
 def _suppresses(suppression: Suppression, file: str | None, line: int | None, text: str) -> bool:
