@@ -57,7 +57,7 @@ def command(files: tuple[str, ...], master: str | None, auth: str, encoding: str
 
     error = run(lambda reactor: send_change(host, port, user, password, change, reactor))
     if error is not None:
-        raise Failed(f"The change was not sent to {host}:{port}: {error}")
+        raise Failed(f"The change was not sent: {error}")
     click.echo("change sent successfully")
 
 
