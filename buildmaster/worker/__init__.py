@@ -1,0 +1,5 @@
+"""Workers: what a configuration says of them, their sessions with this master, and the protocols they speak."""
+
+from buildmaster.worker.base import AbstractWorker, Worker
+
+__all__ = ["AbstractWorker", "Worker"]

@@ -1,0 +1,534 @@
+"""The documented worker classes: what a configuration says about a worker, and its life on this master.
+
+A worker's connection is a :class:`~.session.Session`; who may connect is decided by the manager; what it may build is
+asked here (:meth:`AbstractWorker.canStartBuild`).
+"""
+
+from __future__ import annotations
+
+import ntpath
+import posixpath
+from collections.abc import Iterable
+from typing import Any, ClassVar
+
+from twisted.internet import defer
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from buildmaster.base.aio import as_deferred, deferred, maybe
+from buildmaster.base.errors import ConfigErrors
+from buildmaster.base.interfaces import IWorker
+from buildmaster.db import workers
+from buildmaster.properties import Properties
+from buildmaster.service import BuildbotService
+from buildmaster.worker import options
+from buildmaster.worker.quarantine import Quarantine
+from buildmaster.worker.session import PRESENT, Session
+
+log = Logger()
+
+ATTACH_DEADLINE = 120.0
+"""Seconds that a worker has for each answer while it is being attached."""
+
+
+@implementer(IWorker)
+class AbstractWorker(BuildbotService):
+    """A worker of the configuration.
+
+    ``name`` and ``password`` are its login; ``max_builds`` is how many builds it takes at a time (None: any number);
+    ``notify_on_missing`` (mail addresses) are told when it has been away for ``missing_timeout`` seconds;
+    ``properties`` are set on its builds, ``defaultProperties`` where the build has none of the name; ``locks`` are
+    taken by each of its builds; ``keepalive_interval`` (seconds) is how long it may be silent before it is asked for a
+    sign of life; ``machine_name`` names the machine that hosts it.
+    """
+
+    DEFAULT_MISSING_TIMEOUT = 3600
+    DEFAULT_KEEPALIVE_INTERVAL = 3600
+
+    builds_may_be_incompatible: ClassVar[bool] | bool = False
+    """Whether :meth:`isCompatibleWithBuild` has to be asked before a build is given to it."""
+
+    start_missing_on_startup = True
+    """Whether a worker that has not connected since the master's start counts as missing."""
+
+    quarantine_timer: Any = None
+    quarantine_timeout: float = 10
+    quarantine_initial_timeout: float = 10
+    quarantine_max_timeout: float = 60 * 60
+
+    reconfig_priority = 127
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.workerid: int | None = None
+        self.conn: Any = None
+        self.registration: Any = None
+        self.machine: Any = None
+        self.workerforbuilders: dict[str, Any] = {}
+        self.info = Properties()
+        self.workerinfo: dict[str, Any] = {}
+        self.worker_commands: dict[str, str] = {}
+        self.worker_environ: dict[str, str] = {}
+        self.worker_basedir: str | None = None
+        self.worker_system: str | None = None
+        self.worker_version: str | None = None
+        self.path_module: Any = posixpath
+        self.locks: list[Any] = []
+        self._held: list[list[Any]] = []  # the locks that each build here has taken
+        self.lastMessageReceived: float = 0
+        self.last_connection: float | None = None
+        self.session = Session(self.workername, self._attach, self._attached, self._detach)
+        self.quarantine = Quarantine(self)
+        self._paused = False
+        self._pause_reason: str | None = None
+        self._graceful = False
+        self._told_builders: list[tuple[str, str]] | None = None
+        self._missing_timer: Any = None
+
+    # -- what the configuration says -------------------------------------------------------------------------------
+
+    def checkConfig(  # type: ignore[override]
+        self,
+        name: str,
+        password: Any,
+        max_builds: int | None = None,
+        notify_on_missing: str | list[str] | None = None,
+        missing_timeout: float | None = None,
+        properties: dict[str, Any] | None = None,
+        defaultProperties: dict[str, Any] | None = None,
+        locks: list[Any] | None = None,
+        keepalive_interval: float | None = DEFAULT_KEEPALIVE_INTERVAL,
+        machine_name: str | None = None,
+    ) -> None:
+        """Check the arguments, reporting all mistakes."""
+        self.name = options.check_name(type(self).__name__, name)
+        place = f"worker {self.name!r}"
+        options.check_password(place, password)
+        options.check_number(place, "max_builds", max_builds)
+        options.check_number(place, "missing_timeout", missing_timeout)
+        options.check_number(place, "keepalive_interval", keepalive_interval)
+        options.check_properties(place, "properties", properties)
+        options.check_properties(place, "defaultProperties", defaultProperties)
+        self.password = password
+        self.max_builds = max_builds
+        self.notify_on_missing = options.addresses(place, notify_on_missing)
+        self.access = options.accesses(place, locks)
+        self.machine_name = machine_name
+
+    @deferred
+    async def reconfigService(  # type: ignore[override]
+        self,
+        name: str,
+        password: Any,
+        max_builds: int | None = None,
+        notify_on_missing: str | list[str] | None = None,
+        missing_timeout: float | None = DEFAULT_MISSING_TIMEOUT,
+        properties: dict[str, Any] | None = None,
+        defaultProperties: dict[str, Any] | None = None,
+        locks: list[Any] | None = None,
+        keepalive_interval: float | None = DEFAULT_KEEPALIVE_INTERVAL,
+        machine_name: str | None = None,
+    ) -> None:
+        """Take these arguments over; a worker that is connected stays so."""
+        place = f"worker {self.name!r}"
+        self.password = await self.renderSecrets(password)
+        self.max_builds = max_builds
+        self.notify_on_missing = options.addresses(place, notify_on_missing)
+        self.missing_timeout = self.DEFAULT_MISSING_TIMEOUT if missing_timeout is None else missing_timeout
+        self.properties = Properties()
+        self.properties.update(properties or {}, "Worker")
+        self.properties.setProperty("workername", self.workername, "Worker")
+        self.defaultProperties = Properties()
+        self.defaultProperties.update(defaultProperties or {}, "Worker")
+        self.access = options.accesses(place, locks)
+        self.keepalive_interval = keepalive_interval or 0
+        await self._follow_machine(machine_name)
+        self.updateLocks()
+        if self.registration is not None:
+            await self.registration.update(self, self.master.config)
+        if self.session.state == PRESENT:
+            self.conn.start_keepalive(self.keepalive_interval)
+
+    async def _follow_machine(self, machine_name: str | None) -> None:
+        if machine_name == getattr(self.machine, "name", None):
+            return
+        if self.machine is not None:
+            self.machine.unregisterWorker(self)
+            self.machine = None
+        self.machine_name = machine_name
+        if machine_name is not None:
+            self.machine = self.master.machine_manager.getMachineByName(machine_name)
+            if self.machine is None:
+                raise ConfigErrors(
+                    [f"worker {self.name!r}: there is no machine {machine_name!r} in c['machines']; add it there"]
+                )
+            self.machine.registerWorker(self)
+
+    @deferred
+    async def reconfigServiceWithSibling(self, sibling: Any) -> None:
+        """Take the arguments of a new description over, and register anew where the port or password changed."""
+        await super().reconfigServiceWithSibling(sibling)
+        if self is not sibling and self.registration is not None:
+            await self.registration.update(self, self.master.config)
+        self.updateLocks()
+
+    # -- who it is -------------------------------------------------------------------------------------------------
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name!r}>"
+
+    @property
+    def workername(self) -> str:
+        """The name."""
+        return self.name
+
+    @property
+    def botmaster(self) -> Any:
+        """The master's builders; None while the worker belongs to no master."""
+        return None if self.master is None else self.master.botmaster
+
+    def setupProperties(self, props: Properties) -> None:
+        """Set this worker's properties on those of a build."""
+        for name, (value, source) in self.properties.properties.items():
+            props.setProperty(name, value, source)
+        for name, (value, source) in self.defaultProperties.properties.items():
+            if name not in props:
+                props.setProperty(name, value, source)
+        if self.worker_basedir is not None:
+            props.setProperty("basedir", self.worker_basedir, "Worker")
+
+    # -- life ------------------------------------------------------------------------------------------------------
+
+    @deferred
+    async def startService(self) -> None:
+        """Become live: known in the database, allowed to log in."""
+        manager = self.parent
+        row = await manager.row_of(self)
+        self.workerid = row.workerid
+        self.last_connection = row.last_connection
+        self._paused, self._pause_reason = row.paused, row.pause_reason
+        self._graceful = row.graceful
+        await super().startService()
+        self.registration = await maybe(manager.register, self)
+        if self.registration is not None:
+            await self.registration.update(self, self.master.config)
+        if self.start_missing_on_startup:
+            self.startMissingTimer()
+
+    @deferred
+    async def stopService(self) -> None:
+        """Stop: nobody logs in any more, and a connection is ended."""
+        registration, self.registration = self.registration, None
+        if registration is not None:
+            await registration.unregister()
+        self.stopMissingTimer()
+        self.stopQuarantineTimer()
+        if self.machine is not None:
+            self.machine.unregisterWorker(self)
+            self.machine = None
+        if self.conn is not None:
+            await self.disconnect()
+        await self.session.over()
+        await super().stopService()
+
+    # -- the session -----------------------------------------------------------------------------------------------
+
+    def isConnected(self) -> bool:
+        """Whether the worker is connected."""
+        return self.conn is not None
+
+    @deferred
+    async def attached(self, conn: Any) -> None:
+        """The worker has logged in: learn what it is and tell it its builders.
+
+        Subclasses that override this call it.  Raising ends the connection.
+        """
+        self.conn = conn
+        name = f"worker {self.workername}"
+        info = await conn.patience.wait_for(conn.remoteGetWorkerInfo(), ATTACH_DEADLINE, f"info of {name}")
+        self._take_info(info)
+        self._told_builders = None
+        await conn.patience.wait_for(self.sendBuilderList(), ATTACH_DEADLINE, f"builders of {name}")
+        if self._graceful:  # it was meant for the process that has ended
+            await self._set_graceful(False)
+
+    @deferred
+    async def detached(self) -> None:
+        """The connection is lost.  Subclasses that override this call it."""
+        self.conn = None
+        self._told_builders = None
+        if self.workerforbuilders:
+            for wfb in list(self.workerforbuilders.values()):
+                await maybe(wfb.detached)
+
+    async def _attach(self, conn: Any) -> None:
+        self.stopMissingTimer()
+        await as_deferred(self.attached(conn))
+        await self.parent.attendance.arrived(self.workerid, self.workername, self.workerinfo)
+
+    async def _attached(self, conn: Any) -> None:
+        """The session is whole: builds may come."""
+        log.info("worker {name!r} attached from {peer}", name=self.workername, peer=conn.get_peer())
+        conn.start_keepalive(self.keepalive_interval)
+        self.last_connection = self.master.reactor.seconds()
+        await maybe(self.botmaster.worker_attached, self)
+        if self.conn is conn:
+            await maybe(self.botmaster.maybeStartBuildsForWorker, self.workername)
+
+    async def _detach(self, conn: Any) -> None:
+        log.info("worker {name!r} detached", name=self.workername)
+        self.last_connection = self.master.reactor.seconds()
+        self.conn = None
+        try:
+            await maybe(self.botmaster.worker_lost, self)
+        finally:
+            await as_deferred(self.detached())
+            self.startMissingTimer()
+            if self.workerid is not None and self.parent is not None:
+                await self.parent.attendance.left(self.workerid, self.workername)
+
+    def _take_info(self, info: dict[str, Any]) -> None:
+        self.workerinfo = info
+        self.info = Properties()
+        for key, value in info.items():
+            if key not in ("environ", "worker_commands"):
+                self.info.setProperty(key, value, "Worker")
+        self.worker_commands = {str(name): str(version) for name, version in info.get("worker_commands", {}).items()}
+        environ = info.get("environ")
+        self.worker_environ = environ if isinstance(environ, dict) else {}
+        self.worker_basedir = info.get("basedir")
+        self.worker_system = info.get("system")
+        self.worker_version = info.get("version")
+        self.path_module = ntpath if self.worker_system in ("nt", "win32") else posixpath
+
+    @deferred
+    async def sendBuilderList(self) -> None:
+        """Tell the worker its builders, if they are others than those it was told last."""
+        conn = self.conn
+        if conn is None:
+            return
+        builders = self.botmaster.getBuildersForWorker(self.workername)
+        wanted = sorted((b.name, b.config.workerbuilddir) for b in builders)
+        if wanted == self._told_builders:
+            return
+        self._told_builders = wanted
+        try:
+            taken = await conn.remoteSetBuilderList(wanted)
+        except Exception:
+            self._told_builders = None
+            raise
+        refused = {name for name, _ in wanted} - set(taken)
+        if refused:
+            log.warn("worker {name!r} refused builders {refused}", name=self.workername, refused=sorted(refused))
+
+    @deferred
+    async def updateWorker(self) -> None:
+        """The builders have changed: store whom this worker serves, and tell it if it is connected."""
+        builderids = [await maybe(b.getBuilderId) for b in self.botmaster.getBuildersForWorker(self.workername)]
+        await self.master.db.write(workers.configure, self.master.masterid, {self.workerid: builderids})
+        await as_deferred(self.sendBuilderList())
+
+    @deferred
+    async def attachBuilder(self, builder: Any) -> None:
+        """Give this worker to a builder."""
+        await maybe(builder.attached, self, self.worker_commands)
+
+    @deferred
+    async def disconnect(self) -> None:
+        """End the connection; fires when everything that depended on it has been told."""
+        if self.conn is not None:
+            conn = self.conn
+            conn.loseConnection()
+            await self.session.over()
+
+    def messageReceivedFromWorker(self) -> None:
+        """Something has come from the worker."""
+        self.lastMessageReceived = self.master.reactor.seconds()
+
+    # -- its builders ----------------------------------------------------------------------------------------------
+
+    def addWorkerForBuilder(self, wfb: Any) -> None:
+        """A builder has taken this worker."""
+        self.workerforbuilders[wfb.builder_name] = wfb
+
+    def removeWorkerForBuilder(self, wfb: Any) -> None:
+        """A builder has let this worker go."""
+        if self.workerforbuilders.get(wfb.builder_name) is wfb:
+            del self.workerforbuilders[wfb.builder_name]
+
+    @property
+    def building(self) -> list[Any]:
+        """The builders' ends that build here now."""
+        return [wfb for wfb in self.workerforbuilders.values() if wfb.isBusy()]
+
+    def buildStarted(self, wfb: Any) -> None:
+        """A build begins here."""
+
+    @deferred
+    async def buildFinished(self, wfb: Any) -> None:
+        """A build has ended here: the next may come, or a graceful shutdown."""
+        await as_deferred(self.maybeShutdown())
+        if self.botmaster is not None and not self._graceful:
+            await maybe(self.botmaster.maybeStartBuildsForWorker, self.workername)
+
+    # -- whether it takes builds -----------------------------------------------------------------------------------
+
+    def canStartBuild(self) -> bool:
+        """Whether this worker takes one more build now; :meth:`why_not` tells why not."""
+        return self.why_not() is None
+
+    def why_not(self) -> str | None:
+        """Why this worker takes no build now, in words; None if it does."""
+        if self._paused:
+            return f"paused: {self._pause_reason}" if self._pause_reason else "paused"
+        if self.quarantine_timer is not None:
+            return "in quarantine"
+        if self._graceful:
+            return "shutting down when it is idle"
+        if self.max_builds and len(self.building) >= self.max_builds:
+            return f"busy with {self.max_builds} of {self.max_builds} builds"
+        if not self.locksAvailable():
+            return "waiting for its locks"
+        return None
+
+    def isCompatibleWithBuild(self, build_props: Properties) -> Any:
+        """Whether a build with these properties may run here; asked if :attr:`builds_may_be_incompatible`."""
+        return defer.succeed(True)
+
+    def updateLocks(self) -> None:
+        """Find the locks of this worker anew, with the counts of the present configuration."""
+        generation = getattr(self.master.config, "generation", 0)
+        self.locks = self.master.locks.resolve(self.access, self.workername, generation)
+
+    def locksAvailable(self) -> bool:
+        """Whether all locks of this worker could be taken now."""
+        return all(lock.isAvailable(self, access) for lock, access in self.locks)
+
+    def acquireLocks(self) -> bool:
+        """Take the locks of this worker for one build; False, taking none, if one is not free."""
+        if not self.locksAvailable():
+            return False
+        for lock, access in self.locks:
+            lock.claim(self, access)
+        self._held.append(list(self.locks))
+        return True
+
+    def releaseLocks(self) -> None:
+        """Give the locks of one build back."""
+        if self._held:
+            for lock, access in self._held.pop(0):
+                lock.release(self, access)
+
+    # -- pause, quarantine, shutdown -------------------------------------------------------------------------------
+
+    def isPaused(self) -> bool:
+        """Whether it is paused."""
+        return self._paused
+
+    @deferred
+    async def pause(self, reason: str | None) -> None:
+        """Give it no new builds; running ones go on.  Outlasts a restart of the master."""
+        self._paused, self._pause_reason = True, reason
+        await self.master.db.write(workers.set_paused, self.workerid, True, reason)
+
+    @deferred
+    async def unpause(self) -> None:
+        """Give it builds again, also when it is in quarantine."""
+        self._paused, self._pause_reason = False, None
+        self.stopQuarantineTimer()
+        self.resetQuarantine()
+        await self.master.db.write(workers.set_paused, self.workerid, False)
+        await maybe(self.botmaster.maybeStartBuildsForWorker, self.workername)
+
+    def putInQuarantine(self) -> None:
+        """Give it no builds for ``quarantine_timeout`` seconds; each time twice as long, up to the maximum."""
+        self.quarantine.enter()
+
+    def exitQuarantine(self) -> Any:
+        """Give it builds again."""
+        self.stopQuarantineTimer()
+        return as_deferred(maybe(self.botmaster.maybeStartBuildsForWorker, self.workername))
+
+    def resetQuarantine(self) -> None:
+        """Make the next quarantine a short one again; a present one goes on."""
+        self.quarantine.reset()
+
+    def stopQuarantineTimer(self) -> None:
+        """End a present quarantine without looking for builds."""
+        self.quarantine.stop()
+
+    @deferred
+    async def shutdownRequested(self) -> None:
+        """It shall end when it is idle: no new builds from now on."""
+        await self._set_graceful(True)
+        await as_deferred(self.maybeShutdown())
+
+    async def _set_graceful(self, graceful: bool) -> None:
+        self._graceful = graceful
+        if self.workerid is not None:
+            await self.master.db.write(workers.set_graceful, self.workerid, graceful)
+
+    @deferred
+    async def maybeShutdown(self) -> None:
+        """Shut it down if that was asked for and it is idle."""
+        if self._graceful and not self.building:
+            await as_deferred(self.shutdown())
+
+    @deferred
+    async def shutdown(self) -> None:
+        """Have the worker's process end now."""
+        if self.conn is None:
+            log.info("worker {name!r} is not connected: nothing to shut down", name=self.workername)
+            return
+        await self.conn.remoteShutdown()
+
+    def waitForCompleteShutdown(self) -> defer.Deferred[None]:
+        """Fires when the worker is gone."""
+        return self.session.over()
+
+    @deferred
+    async def controlWorker(self, key: Iterable[str], params: dict[str, Any] | None) -> None:
+        """Somebody asks for ``stop``, ``kill``, ``pause`` or ``unpause``, the last word of ``key``."""
+        action = list(key)[-1]
+        if action == "stop":
+            await as_deferred(self.shutdownRequested())
+        elif action == "pause":
+            await as_deferred(self.pause((params or {}).get("reason")))
+        elif action == "unpause":
+            await as_deferred(self.unpause())
+        elif action == "kill":
+            await as_deferred(self.shutdown())
+
+    # -- missing ---------------------------------------------------------------------------------------------------
+
+    def startMissingTimer(self) -> None:
+        """From now on it is missed, and after ``missing_timeout`` seconds somebody is told."""
+        if self.notify_on_missing and self.missing_timeout and self.parent is not None and self.running:
+            self.stopMissingTimer()
+            self._missing_timer = self.master.reactor.callLater(self.missing_timeout, self._missing)
+
+    def stopMissingTimer(self) -> None:
+        """It is not missed any more."""
+        timer, self._missing_timer = self._missing_timer, None
+        if timer is not None and timer.active():
+            timer.cancel()
+
+    def _missing(self) -> None:
+        self._missing_timer = None
+        if self.master is None or self.conn is not None:
+            return
+        log.warn("worker {name!r} has been away for {s:g} s", name=self.workername, s=self.missing_timeout)
+        self.master.db.progress(
+            workers.missing, self.workerid, self.master.masterid, self.last_connection, self.notify_on_missing
+        )
+
+
+class Worker(AbstractWorker):
+    """A worker that connects by itself."""
+
+    @deferred
+    async def detached(self) -> None:
+        """The connection is lost."""
+        await super().detached()
+        for wfb in list(self.workerforbuilders.values()):
+            self.removeWorkerForBuilder(wfb)

@@ -1,0 +1,1 @@
+"""How the master and its workers talk: one Connection contract, one file per wire."""
