@@ -30,7 +30,9 @@ def mode_of(collapse_requests: Any) -> str | None:
 
 def scheduler_properties(properties: Mapping[str, Any]) -> dict[str, Any]:
     """Those properties of a buildset that must match: all that its scheduler set, except its name."""
-    return {name: value for name, (value, source) in properties.items() if source == "Scheduler" and name != "scheduler"}
+    return {
+        name: value for name, (value, source) in properties.items() if source == "Scheduler" and name != "scheduler"
+    }
 
 
 def match_key(stamps: Iterable[SourceStamp], properties: PropertiesDict) -> str | None:

@@ -1,8 +1,8 @@
 """Filters that say which changes and source stamps are wanted.
 
-A filter is a conjunction of small declared checks and of user functions.  The declared part can be stored as JSON and
-evaluated again later, so that "why did this change not build?" needs no row for each refusal; a function's verdict can't
-be, and is recorded by whoever asked it.
+A filter is a conjunction of small declared checks and of user functions.  The declared part can be stored as JSON
+and evaluated again later, so that "why did this change not build?" needs no row for each refusal; a function's
+verdict can't be, and is recorded by whoever asked it.
 """
 
 from __future__ import annotations

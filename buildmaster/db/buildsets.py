@@ -63,9 +63,7 @@ def add(txn: Txn, new: NewBuildset) -> tuple[int, dict[int, int]]:
     encoded = _encode(new.properties).decode()
     txn.insert(_buildsets, id=buildsetid, properties=encoded, idempotency_key=new.idempotency_key, **row)
     ssids = sorted({stamp.ssid for stamp in stamps if stamp.ssid is not None})
-    txn.insert_many(
-        schema.buildset_sourcestamps, [{"buildsetid": buildsetid, "sourcestampid": ssid} for ssid in ssids]
-    )
+    txn.insert_many(schema.buildset_sourcestamps, [{"buildsetid": buildsetid, "sourcestampid": ssid} for ssid in ssids])
     txn.insert_many(
         schema.buildset_changes, [{"buildsetid": buildsetid, "changeid": changeid} for changeid in set(changeids)]
     )

@@ -1,7 +1,7 @@
 """Build requests: their moves between held, pending, claimed and complete, each guarded by the state it starts from.
 
-The guard is a condition of the UPDATE, so of two masters (or two jobs) that want the same request one wins and the other
-learns it.  Completing the last request of a buildset completes the buildset in the same transaction.
+The guard is a condition of the UPDATE, so of two masters (or two jobs) that want the same request one wins and the
+other learns it.  Completing the last request of a buildset completes the buildset in the same transaction.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def _note(txn: Txn, event: str, request: Request, **more: Any) -> None:
     txn.note("buildrequest", event, **to_fields(request), **more)
 
 
-# -- adding and collapsing ----------------------------------------------------------------------------------------------
+# -- adding and collapsing ---------------------------------------------------------------------------------------------
 
 
 def add(
@@ -160,7 +160,7 @@ def release(txn: Txn, requestid: int, superfluous: Sequence[int], why: str | Non
     return True
 
 
-# -- claiming -------------------------------------------------------------------------------------------------------------
+# -- claiming ----------------------------------------------------------------------------------------------------------
 
 
 @attrs.frozen
@@ -175,42 +175,38 @@ class Claim:
 def claim(txn: Txn, claims: Sequence[Claim], masterid: int) -> set[int]:
     """Take these pending requests for a master; returns the ids of those that were still pending."""
     wanted = sorted({claim.requestid for claim in claims})
-    before = [
-        row.id
-        for row in txn.execute(
-            sa.select(_requests.c.id)
-            .where(_requests.c.id.in_(wanted), _requests.c.state == RequestState.PENDING)
-            .order_by(_requests.c.id)
-            .with_for_update(),
-            touches=(_requests,),
-        )
-    ]
-    if not before:
-        return set()
-    at = txn.now()
-    txn.execute(
-        sa.update(_requests)
-        .where(_requests.c.id.in_(before), _requests.c.state == RequestState.PENDING)
-        .values(state=int(RequestState.CLAIMED), claimed_by_masterid=masterid, claimed_at=at),
+    pending = txn.execute(
+        sa.select(_requests)
+        .where(_requests.c.id.in_(wanted), _requests.c.state == RequestState.PENDING)
+        .order_by(_requests.c.id)
+        .with_for_update(),
         touches=(_requests,),
     )
-    for request in get_many(txn.conn, before):
-        _note(txn, "claimed", request)
-    return set(before)
+    taken = [from_row(row) for row in pending]
+    _take(txn, taken, masterid, txn.now())
+    return {request.requestid for request in taken}
+
+
+def _take(txn: Txn, taken: Sequence[Request], masterid: int, at: float) -> None:
+    if not taken:
+        return
+    ids = [request.requestid for request in taken]
+    values = {"state": int(RequestState.CLAIMED), "claimed_by_masterid": masterid, "claimed_at": at}
+    txn.execute(sa.update(_requests).where(_requests.c.id.in_(ids)).values(**values), touches=(_requests,))
+    for request in taken:
+        claimed = attrs.evolve(request, state=int(RequestState.CLAIMED), claimed_by_masterid=masterid, claimed_at=at)
+        _note(txn, "claimed", claimed)
 
 
 def claim_exactly(txn: Txn, requestids: Sequence[int], masterid: int, at: float | None = None) -> bool:
     """Take these pending requests, all or none; False if one of them is not pending."""
     wanted = sorted(set(requestids))
-    condition = (_requests.c.id.in_(wanted), _requests.c.state.in_([int(state) for state in OPEN]))
-    pending = txn.execute(sa.select(_requests.c.id).where(*condition).with_for_update()).scalars().all()
-    if len(pending) != len(wanted):
+    open_states = [int(state) for state in OPEN]
+    query = sa.select(_requests).where(_requests.c.id.in_(wanted), _requests.c.state.in_(open_states))
+    found = [from_row(row) for row in txn.execute(query.order_by(_requests.c.id).with_for_update())]
+    if len(found) != len(wanted):
         return False
-    when = txn.now() if at is None else at
-    values = {"state": int(RequestState.CLAIMED), "claimed_by_masterid": masterid, "claimed_at": when}
-    txn.execute(sa.update(_requests).where(*condition).values(**values))
-    for request in get_many(txn.conn, wanted):
-        _note(txn, "claimed", request)
+    _take(txn, found, masterid, txn.now() if at is None else at)
     return True
 
 
@@ -241,7 +237,7 @@ def _put_back(txn: Txn, requestids: Sequence[int], retries: int) -> None:
         _note(txn, "unclaimed", request)
 
 
-# -- completing -------------------------------------------------------------------------------------------------------------
+# -- completing --------------------------------------------------------------------------------------------------------
 
 _own = _requests.alias("own")
 _siblings = sa.select(_requests).join(_own, _own.c.buildsetid == _requests.c.buildsetid)
@@ -389,7 +385,7 @@ def set_priority(txn: Txn, requestids: Sequence[int], priority: int) -> list[int
     return found
 
 
-# -- reading ----------------------------------------------------------------------------------------------------------------
+# -- reading -----------------------------------------------------------------------------------------------------------
 
 
 def get(conn: sa.Connection, requestid: int) -> Request | None:
@@ -432,7 +428,9 @@ def open_before(conn: sa.Connection, builderid: int, requestid: int) -> list[Req
 
 def claimed_without_build(conn: sa.Connection, masterid: int) -> list[int]:
     """Requests that this master claimed and for which no build runs."""
-    running = sa.select(_builds.c.id).where(_builds.c.buildrequestid == _requests.c.id, _builds.c.complete == 0).exists()
+    running = (
+        sa.select(_builds.c.id).where(_builds.c.buildrequestid == _requests.c.id, _builds.c.complete == 0).exists()
+    )
     query = sa.select(_requests.c.id).where(
         _requests.c.state == RequestState.CLAIMED, _requests.c.claimed_by_masterid == masterid, ~running
     )

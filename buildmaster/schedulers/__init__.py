@@ -1,0 +1,1 @@
+"""Schedulers: what decides, on changes, clocks and requests, which builds are wanted."""
