@@ -150,7 +150,7 @@ class Batcher:
                 committed = blocked.args[0] if blocked.args else None
                 if committed is not None and self._went_through(previous + 1):
                     return committed
-                if getattr(self._executor, "stopping", False):
+                if self._executor.stopping:
                     raise Stopping(f"the database could not be written to before it was closed: {trouble}") from trouble
                 if time.monotonic() >= complain_at:
                     complain_at = time.monotonic() + COMPLAIN_EVERY
@@ -226,7 +226,7 @@ class Batcher:
         if self.masterid is None:
             return False
         pause = FIRST_PAUSE
-        while not getattr(self._executor, "stopping", False):
+        while not self._executor.stopping:
             try:
                 conn = self.connection()
                 with conn.begin():

@@ -7,6 +7,7 @@ An answer means committed.
 
 from __future__ import annotations
 
+import threading
 from collections import Counter, deque
 from collections.abc import Callable
 from typing import Any
@@ -30,7 +31,8 @@ log = Logger()
 BATCH_JOBS = 100
 BULK_JOBS = 8
 BULK_BYTES = 1 << 20
-READ_ATTEMPTS = 5
+READ_ATTEMPTS = 6
+CLOSE_SECONDS = 20.0
 
 
 class Database:
@@ -61,7 +63,7 @@ class Database:
         self._engine = dialects.create_engine(self.url, True, engine_kwargs)
         self._reading = self._engine if memory else dialects.create_engine(self.url, False, engine_kwargs)
         self._batcher = Batcher(self._engine, executor, clock.seconds, self.counters, self._signal)
-        self._readers = _Readers(self._batcher if memory else None, self._reading, self.counters)
+        self._readers = _Readers(self._batcher if memory else None, self._reading, self.counters, executor)
         self._main: deque[WriteJob] = deque()
         self._bulk: deque[WriteJob] = deque()
         self._busy = False
@@ -114,11 +116,18 @@ class Database:
 
     @deferred
     async def close(self) -> None:
-        """Write what waits, then let go of the database."""
+        """Write what waits, then let go of the database.
+
+        If it does not let that through for :data:`CLOSE_SECONDS`, what waits fails with
+        :class:`~.batch.Stopping` and is lost; the log says so.
+        """
         if self._closed:
             return
-        await self.drained()
         self._closed = True
+        deadline = self._clock.callLater(CLOSE_SECONDS, self._executor.give_up)
+        await self.drained()
+        if deadline.active():
+            deadline.cancel()
         await self._in_writer(self._batcher.close)
         self._executor.stop()
         self._engine.dispose()
@@ -256,12 +265,11 @@ class Database:
 class _Readers:
     """A kept connection for each thread that reads."""
 
-    def __init__(self, shared: Batcher | None, engine: sa.Engine, counters: Counter) -> None:
-        import threading
-
+    def __init__(self, shared: Batcher | None, engine: sa.Engine, counters: Counter, executor: Executor) -> None:
         self._shared = shared  # an in-memory database has one connection only
         self._engine = engine
         self._counters = counters
+        self._executor = executor
         self._local = threading.local()
 
     def _connection(self) -> sa.Connection:
@@ -283,8 +291,9 @@ class _Readers:
                 trouble = dialects.classify(e)
                 if trouble is Trouble.DISCONNECT and self._shared is None:
                     self._forget()
-                if trouble is Trouble.FATAL or attempt == READ_ATTEMPTS - 1:
+                if trouble is Trouble.FATAL or attempt == READ_ATTEMPTS - 1 or self._executor.stopping:
                     raise
+                self._executor.pause(0.05 * 2**attempt)
         raise AssertionError("unreachable")
 
     def _forget(self) -> None:

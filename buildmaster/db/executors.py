@@ -32,6 +32,13 @@ class Executor(Protocol):
     def pause(self, seconds: float) -> None:
         """Called by a writing job that waits before it tries again; returns early when the executor is stopping."""
 
+    @property
+    def stopping(self) -> bool:
+        """Whether jobs shall cease to try what the database does not let through."""
+
+    def give_up(self) -> None:
+        """Have jobs that wait for the database fail instead."""
+
     def stop(self) -> None:
         """Let what was handed over finish, then end."""
 
@@ -82,6 +89,9 @@ class ThreadExecutor:
     def stopping(self) -> bool:
         return self._stopping.is_set()
 
+    def give_up(self) -> None:
+        self._stopping.set()
+
     def stop(self) -> None:
         self._stopping.set()
         self._writes.put(None)
@@ -111,5 +121,7 @@ class InlineExecutor:
     def pause(self, seconds: float) -> None:
         """Returns at once: nothing can change while the only thread waits."""
 
-    def stop(self) -> None:
+    def give_up(self) -> None:
         self.stopping = True
+
+    stop = give_up

@@ -54,8 +54,7 @@ class Place:
 
     def close(self) -> None:
         for db in self._open:
-            if not db._closed:
-                self.wait(db.close())
+            self.wait(db.close())
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from twisted.internet import defer
 
 from buildmaster.db import schema
-from buildmaster.db.batch import LeaseLost
+from buildmaster.db.batch import LeaseLost, Stopping
 from buildmaster.db.txn import Txn
 from tests.contract.conftest import Place
 
@@ -208,3 +208,19 @@ def test_an_answer_survives_the_loss_of_power(place: Place) -> None:
         )
     )
     assert pragmas == [2, "wal"]
+
+
+@pytest.mark.only_on("inline")
+def test_closing_does_not_wait_for_ever(place: Place) -> None:
+    """A database that lets nothing through any more cannot keep the master from stopping."""
+    import sqlite3
+
+    db = place.open()
+    other = sqlite3.connect(place.basedir / "state.sqlite", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    waiting = db.write(add_project, "lost")
+    place.pump.clock.callLater(0, db._executor.give_up)
+    outcome = place.wait(defer.DeferredList([waiting], consumeErrors=True))
+    assert outcome[0][1].check(Stopping)
+    place.wait(db.close())
+    other.execute("ROLLBACK")

@@ -1,0 +1,119 @@
+"""What a master has come to, as plain values that two runs can be compared by.
+
+Ids, times and numbers of attempts differ between a run and the same run with a crash in it; what was asked for, decided
+and built may not.  Builds that ended as RETRY are left out: a crash may add them.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import sqlalchemy as sa
+
+from buildmaster.base.moves import RequestState
+from buildmaster.base.results import RETRY
+from buildmaster.db import logs, schema
+
+
+def _rows(conn: sa.Connection, table: sa.Table) -> list[Any]:
+    return list(conn.execute(sa.select(table).order_by(*table.primary_key.columns)))
+
+
+def _stamps(conn: sa.Connection) -> dict[int, tuple[Any, ...]]:
+    return {
+        r.id: (r.codebase, r.repository, r.project, r.branch, r.revision) for r in _rows(conn, schema.sourcestamps)
+    }
+
+
+def _stable(properties: str) -> dict[str, Any]:
+    """Properties without those that name a run."""
+    return {k: v for k, v in json.loads(properties).items() if k not in ("buildnumber", "basedir", "builddir")}
+
+
+def capture(conn: sa.Connection) -> dict[str, Any]:
+    """Everything of a database that must be the same, as sorted plain values."""
+    stamps = _stamps(conn)
+    buildset_stamps: dict[int, list[Any]] = {}
+    for row in _rows(conn, schema.buildset_sourcestamps):
+        buildset_stamps.setdefault(row.buildsetid, []).append(stamps[row.sourcestampid])
+    builders = {r.id: r.name for r in _rows(conn, schema.builders)}
+    buildsets = {
+        r.id: (
+            r.scheduler,
+            r.reason,
+            tuple(sorted(map(repr, buildset_stamps.get(r.id, [])))),
+            r.complete,
+            r.results,
+            json.dumps(_stable(r.properties), sort_keys=True),
+        )
+        for r in _rows(conn, schema.buildsets)
+    }
+    requests = {
+        r.id: (buildsets[r.buildsetid][:3], builders[r.builderid], RequestState(r.state).name, r.results)
+        for r in _rows(conn, schema.buildrequests)
+    }
+    superseded = {
+        r.id: requests[r.superseded_by][:2] if r.superseded_by else None for r in _rows(conn, schema.buildrequests)
+    }
+    return {
+        "changes": sorted(
+            (r.author, r.comments, r.branch or "", r.revision or "", r.project, r.repository, r.files)
+            for r in _rows(conn, schema.changes)
+        ),
+        "buildsets": sorted(map(repr, buildsets.values())),
+        "requests": sorted(repr((requests[i], superseded[i])) for i in requests),
+        "builds": sorted(repr(b) for b in _builds(conn, builders, requests)),
+        "waiting": len(_rows(conn, schema.scheduler_changes)) + len(_rows(conn, schema.scheduler_timers)),
+        "states": sorted(
+            (r.name, r.value_json) for r in _rows(conn, schema.object_state) if not r.name.startswith("expect")
+        ),
+    }
+
+
+def _builds(conn: sa.Connection, builders: dict[int, str], requests: dict[int, Any]) -> list[Any]:
+    steps: dict[int, list[Any]] = {}
+    for row in _rows(conn, schema.steps):
+        steps.setdefault(row.buildid, []).append(row)
+    step_logs: dict[int, list[Any]] = {}
+    for row in _rows(conn, schema.logs):
+        step_logs.setdefault(row.stepid, []).append(row)
+    found = []
+    for build in _rows(conn, schema.builds):
+        if build.results == RETRY:
+            continue
+        told = [
+            (
+                step.name,
+                step.complete,
+                step.results,
+                [(entry.slug, entry.complete, text_of(conn, entry)) for entry in step_logs.get(step.id, [])],
+            )
+            for step in steps.get(build.id, [])
+        ]
+        found.append((builders[build.builderid], requests[build.buildrequestid], build.complete, build.results, told))
+    return found
+
+
+def text_of(conn: sa.Connection, entry: Any) -> str:
+    """The whole text of a stored log, as the data API gives it."""
+    return logs.read_lines(conn, entry.id, 0, entry.num_lines)
+
+
+def problems(conn: sa.Connection) -> list[str]:
+    """What must never be in a master that has come to rest: things half done or owned by nobody."""
+    found = []
+    for row in _rows(conn, schema.builds):
+        if not row.complete:
+            found.append(f"build {row.id} still runs")
+    for row in _rows(conn, schema.buildrequests):
+        if row.state in (RequestState.HELD, RequestState.CLAIMED):
+            found.append(f"request {row.id} is {RequestState(row.state).name}")
+    complete = {r.id: r.complete for r in _rows(conn, schema.buildsets)}
+    by_buildset: dict[int, list[Any]] = {}
+    for row in _rows(conn, schema.buildrequests):
+        by_buildset.setdefault(row.buildsetid, []).append(row.state == RequestState.COMPLETE)
+    for number, states in by_buildset.items():
+        if bool(complete[number]) != all(states):
+            found.append(f"buildset {number}: complete is {complete[number]}, its requests say {states}")
+    return found
