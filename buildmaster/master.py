@@ -1,0 +1,324 @@
+"""The master: composes all rooms, starts and stops them in order, and keeps them on one configuration.
+
+The only module (with the command line) that knows all rooms and the global reactor.  Nothing here decides what is
+built; it decides only in which order things begin, change and end.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from typing import Any
+
+from twisted.internet import defer, threads
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from buildmaster import __version__
+from buildmaster.base.aio import as_deferred, deferred
+from buildmaster.base.dirlock import DirectoryLock, DirectoryLocked
+from buildmaster.base.errors import ConfigErrors
+from buildmaster.base.outcome import Outcome
+from buildmaster.config.master import FileLoader, MasterConfig
+from buildmaster.data.connector import DataConnector
+from buildmaster.db import masters, state
+from buildmaster.db.engine import Database
+from buildmaster.db.executors import ThreadExecutor
+from buildmaster.db.notify import PostgresListener
+from buildmaster.life.heartbeat import Heartbeat
+from buildmaster.life.reconfig import Reconfigurer
+from buildmaster.life.signals import SignalHandlers
+from buildmaster.life.words import StartFailed, explain, explain_database
+from buildmaster.mq.connector import MQConnector
+from buildmaster.mq.journal import Journal
+from buildmaster.service import BuildbotServiceManager, MasterService, ReconfigurableServiceMixin
+
+log = Logger()
+
+
+class LogRotation:
+    """How log files of the master are rotated; a tac file sets it."""
+
+    def __init__(self) -> None:
+        self.rotateLength: int = 1_000_000
+        """Size in bytes at which a file is begun anew."""
+        self.maxRotatedFiles: int | None = 10
+        """How many old files are kept; None keeps all."""
+
+
+class BuildMaster(ReconfigurableServiceMixin, MasterService):
+    """A master in its directory.
+
+    ``basedir`` is the directory, ``configFileName`` the configuration file in it (default ``master.cfg``), ``umask``
+    the permissions that files shall not have (an octal string or a number).  ``reactor`` and ``config_loader`` (an
+    object whose ``loadConfig()`` returns a :class:`~buildmaster.config.master.MasterConfig`) are for tests; so is
+    :attr:`executor_factory`.
+    """
+
+    def __init__(
+        self,
+        basedir: str,
+        configFileName: str | None = None,
+        umask: str | int | None = None,
+        reactor: Any = None,
+        config_loader: Any = None,
+    ) -> None:
+        super().__init__()
+        if reactor is None:
+            from twisted.internet import reactor as global_reactor
+
+            reactor = global_reactor
+        self.reactor = reactor
+        self.basedir = os.path.abspath(basedir)
+        self.configFileName = configFileName or "master.cfg"
+        self.config_loader = config_loader or FileLoader(self.basedir, self.configFileName)
+        self.umask = umask
+        self.name = f"{socket.gethostname()}:{self.basedir}"
+        self.log_rotation = LogRotation()
+        self.config: Any = MasterConfig()
+        self.masterid: int | None = None
+        self.db: Any = None
+        self.creates_database = False
+        """Whether an empty database gets its tables at the start; only masters of tests do that."""
+        self.has_started = False
+        self._directory_lock = DirectoryLock(self.basedir)
+        self._starting: defer.Deferred[None] | None = None
+        self._waiting: list[defer.Deferred[None]] = []
+        self.journal: Any = None
+        self.data: Any = None
+        self.mq: Any = None
+        self._listener: Any = None
+        self._failure: Failure | None = None
+        self._signals = SignalHandlers(reactor, self.reconfig, self._clean_shutdown)
+        self._reconfigurer = Reconfigurer(
+            self.basedir, self._load_config, self._switch, lambda: self.config, reactor.seconds
+        )
+        self.create_child_services()
+
+    # -- parts -------------------------------------------------------------------------------------------------------
+
+    def create_child_services(self) -> None:
+        """Make the services below the master, in the order in which they start; they stop in the opposite one."""
+        self.caches = CacheManager()
+        self.secrets_manager = SecretManager()
+        self.service_manager = BuildbotServiceManager()
+        self.pbmanager = PBManager()
+        self.workers = WorkerManager(self)
+        self.botmaster = BotMaster()
+        self.machine_manager = MachineManager()
+        self.scheduler_manager = SchedulerManager()
+        self.change_svc = ChangeManager()
+        self.www = WWWService()
+        self.heartbeat = Heartbeat(self.reactor, self._beat, self._replaced)
+        for child in (
+            self.caches,
+            self.secrets_manager,
+            self.service_manager,
+            self.pbmanager,
+            self.workers,
+            self.botmaster,
+            self.machine_manager,
+            self.scheduler_manager,
+            self.change_svc,
+            self.www,
+            self.heartbeat,
+        ):
+            child.setServiceParent(self)
+
+    def make_executor(self) -> Any:
+        """Where database work is done: threads here, the reactor's own turns in a master of a test."""
+        return ThreadExecutor(self.reactor.callFromThread)
+
+    def in_thread(self, function: Any, *args: Any) -> defer.Deferred[Any]:
+        """Run something that takes its time without holding up the reactor."""
+        return threads.deferToThreadPool(self.reactor, self.reactor.getThreadPool(), function, *args)
+
+    # -- start -------------------------------------------------------------------------------------------------------
+
+    @deferred
+    async def startService(self) -> None:
+        """Start everything; fires when the master runs or when it has given up.
+
+        A failure is logged, told to those who wait in :meth:`when_running`, and stops the reactor.
+        """
+        self._starting = defer.Deferred()
+        try:
+            await self._start()
+        except Exception as e:  # policy: stop, a master runs whole or not at all
+            failure = Failure()
+            for line in explain(e):
+                log.critical("{line}", line=line)
+            if not isinstance(e, (StartFailed, ConfigErrors, DirectoryLocked)):
+                log.failure("the master could not start", failure)
+            await self._take_down()
+            self._announce(failure)
+            self.stop_reactor()
+        else:
+            self.has_started = True
+            log.info("BuildMaster is running")
+            self._announce(None)
+        finally:
+            self._starting.callback(None)
+
+    async def _start(self) -> None:
+        log.info("buildmaster {v} starts in {dir}", v=__version__, dir=self.basedir)
+        if self.umask is not None:
+            os.umask(int(self.umask, 8) if isinstance(self.umask, str) else self.umask)
+        self._directory_lock.take()
+        self.config = await self._load_config()
+        await self._open_database()
+        self._signals.install()
+        await super().startService()
+        await self.reconfigServiceWithBuildbotConfig(self.config)
+        await self.botmaster.reconciler.reconcile()
+
+    async def _load_config(self) -> Any:
+        return await self.in_thread(self.config_loader.loadConfig)
+
+    async def _open_database(self) -> None:
+        config = await self.get_db_config(self.config)
+        try:
+            self.db = Database(
+                config.db_url, self.basedir, self.make_executor(), self.reactor, getattr(config, "engine_kwargs", None)
+            )
+            await self.db.open(create=self.creates_database)
+        except Exception as e:
+            raise StartFailed(explain_database(e, hide_password(config.db_url))) from e
+        self.masterid, epoch, last_batch = await self.db.write(masters.begin, self.name)
+        await self.db.become(self.masterid, epoch, last_batch)
+        self.journal = Journal(self.db, self.reactor)
+        await self.journal.start()
+        self.data = DataConnector(self)
+        self.mq = MQConnector(self.journal, self.data)
+        if self.db.backend == "postgresql":
+            self._listener = PostgresListener(self.db.url, self.reactor.callFromThread, self.journal.poke)
+            self._listener.start()
+
+    def when_running(self) -> defer.Deferred[None]:
+        """Fires when the master runs; fails with the reason if it does not come to that."""
+        if self._failure is not None:
+            return defer.fail(self._failure)
+        if self.has_started:
+            return defer.succeed(None)
+        waiter: defer.Deferred[None] = defer.Deferred()
+        self._waiting.append(waiter)
+        return waiter
+
+    def _announce(self, failure: Failure | None) -> None:
+        self._failure = failure
+        waiting, self._waiting = self._waiting, []
+        for waiter in waiting:
+            waiter.callback(None) if failure is None else waiter.errback(failure)
+
+    def describe_running(self) -> list[str]:
+        """Lines for the user of a master that has started."""
+        lines = [f"buildmaster {__version__} runs in {self.basedir} as process {os.getpid()}"]
+        return [*lines, f"Its page is {self.config.buildbotURL}"] if self.config.www.get("port") else lines
+
+    def describe_failure(self, failure: Failure) -> list[str]:
+        """Lines for the user of one that has not."""
+        return explain(failure.value)
+
+    # -- change ------------------------------------------------------------------------------------------------------
+
+    @deferred
+    async def reconfig(self) -> Outcome:
+        """Read the configuration again and switch to it; what SIGHUP does.
+
+        Fires with the :class:`~buildmaster.base.outcome.Outcome`.  Errors leave the old configuration in force; they
+        are in the outcome and in the log.
+        """
+        return await self._reconfigurer.request()
+
+    doReconfig = reconfig
+
+    async def _switch(self, new_config: Any) -> None:
+        await self.reconfigServiceWithBuildbotConfig(new_config)
+
+    @deferred
+    async def reconfigServiceWithBuildbotConfig(self, new_config: Any) -> None:
+        """Put a configuration in force: descriptions at once, then each live service in its turn."""
+        self.config = new_config
+        await as_deferred(super().reconfigServiceWithBuildbotConfig(new_config))
+
+    # -- end ---------------------------------------------------------------------------------------------------------
+
+    @deferred
+    async def stopService(self) -> None:
+        """Stop everything; fires when the last write is stored and the directory is free."""
+        if self._starting is not None and not self._starting.called:
+            await _chained(self._starting)
+        await self._take_down()
+
+    async def _take_down(self) -> None:
+        """Undo as much of the start as was done, last things first."""
+        self._signals.remove()
+        if self.running:
+            try:
+                await super().stopService()
+            except Exception:  # policy: the rest is stopped all the same
+                log.failure("a service could not be stopped")
+        if self.db is not None:
+            await self._close_database()
+        self._directory_lock.release()
+        if self.has_started:
+            log.info("buildmaster has stopped")
+
+    async def _close_database(self) -> None:
+        try:
+            if self.journal is not None:
+                await self.data.updates.masterStopped(name=self.name, masterid=self.masterid)
+                await self.journal.stop()
+            if self._listener is not None:
+                self._listener.stop()
+        except Exception:  # policy: the rest is stopped all the same
+            log.failure("the master could not take leave of its database")
+        await self.db.close()
+        self.db = None
+
+    def drop(self) -> None:
+        """Let go of files and connections and do nothing else: a crash, for tests."""
+        self._signals.remove()
+        self.db.drop()
+        self._directory_lock.release()
+
+    def stop_reactor(self) -> None:
+        """End the process, once its services have stopped."""
+        if not hasattr(self.reactor, "stop"):
+            return
+        if self.reactor.running:
+            self.reactor.stop()
+        else:
+            self.reactor.callWhenRunning(self.reactor.stop)
+
+    @deferred
+    async def _clean_shutdown(self) -> None:
+        log.info("told to stop when the running builds have ended")
+        await self.botmaster.cleanShutdown()
+
+    # -- beat --------------------------------------------------------------------------------------------------------
+
+    async def _beat(self) -> None:
+        await self.data.updates.masterActive(name=self.name, masterid=self.masterid)
+        await self.data.updates.expireMasters()
+
+    def _replaced(self) -> None:
+        self.stop_reactor()
+
+    # -- documented --------------------------------------------------------------------------------------------------
+
+    def allSchedulers(self) -> list[Any]:
+        """The schedulers that run."""
+        return list(self.scheduler_manager)
+
+    @deferred
+    async def getObjectId(self) -> int:
+        """The id under which the master itself keeps state."""
+        return await self.db.write(state.object_id, self.name, "buildmaster.master.BuildMaster")
+
+
+async def _chained(waiting: defer.Deferred[Any]) -> None:
+    """Wait for a Deferred without taking its result from others."""
+    own: defer.Deferred[None] = defer.Deferred()
+    waiting.addBoth(lambda result: (own.callback(None), result)[1])
+    await own
