@@ -264,7 +264,7 @@ class PBManager(AsyncMultiService, ReconfigurableServiceMixin):
     @deferred
     async def startService(self) -> None:
         """Open the ports that were asked for so far; raises ConfigErrors if one can't be."""
-        if self.master is not None and not self.master.has_started:
+        if self.master is not None and not getattr(self.master, "has_started", True):
             self._release = self.hold()
         await super().startService()
         for listener in list(self._listeners.values()):
@@ -278,6 +278,7 @@ class PBManager(AsyncMultiService, ReconfigurableServiceMixin):
     @deferred
     async def stopService(self) -> None:
         """Close all ports."""
+        self._release()
         for listener in list(self._listeners.values()):
             await listener.close()
         self._listeners = {key: each for key, each in self._listeners.items() if each.door.users}
