@@ -141,6 +141,22 @@ class ChildProcess(protocol.ProcessProtocol):
         stdout, stderr = (b"".join(self._collected[fd]) for fd in (1, 2))
         self._done.callback(ProcessResult(-1 if code is None else code, stdout, stderr, number))
 
+    # -- holding it back
+
+    def throttle(self, key: Any) -> None:
+        """Do not read its output for the time being, so that it has to wait; its silence is then not its fault."""
+        timer = self._timers.pop("io", None)
+        if timer is not None and timer.active():
+            timer.cancel()
+        if self.transport is not None:
+            self.transport.pauseProducing()
+
+    def unthrottle(self, key: Any) -> None:
+        """Read on."""
+        if self.transport is not None and not self._done.called:
+            self.transport.resumeProducing()
+            self._restart("io", self._io_timeout, "was silent for")
+
     # -- ending it
 
     def end(self, signal_name: str, then_kill_after: float | None = KILL_AFTER) -> None:

@@ -62,30 +62,30 @@ class GitFeatures:
     @property
     def ssh_command_variable(self) -> bool:
         """``GIT_SSH_COMMAND`` in the environment."""
-        return self._since(2, 3, 0)
+        return self._since(2, 3)
 
     @property
     def ls_remote_symref(self) -> bool:
         """``git ls-remote --symref``."""
-        return self._since(2, 8, 0)
+        return self._since(2, 8)
 
     @property
     def ssh_command_config(self) -> bool:
         """``core.sshCommand`` in the configuration."""
-        return self._since(2, 10, 0)
+        return self._since(2, 10)
 
     @property
     def filters(self) -> bool:
         """``git clone --filter`` with submodules and fetch."""
-        return self._since(2, 27, 0)
+        return self._since(2, 27)
 
     @property
     def stdin_refspecs(self) -> bool:
         """``git fetch --stdin``: any number of references in one call."""
-        return self._since(2, 29, 0)
+        return self._since(2, 29)
 
 
-# -- addresses ----------------------------------------------------------------------------------------------------------
+# -- addresses --------------------------------------------------------------------------------------------------------
 
 
 def scp_style_to_url_syntax(address: str, port: int = 22, scheme: str = "ssh") -> str:
@@ -104,7 +104,7 @@ def without_password(url: str) -> str:
     return re.sub(r"(://[^/@:]*):[^/@]*@", r"\1:<hidden>@", url)
 
 
-# -- ssh ----------------------------------------------------------------------------------------------------------------
+# -- ssh --------------------------------------------------------------------------------------------------------------
 
 
 def check_ssh_config(logname: str, ssh_private_key: Any, ssh_host_key: Any, ssh_known_hosts: Any) -> None:
@@ -119,7 +119,7 @@ def check_ssh_config(logname: str, ssh_private_key: Any, ssh_host_key: Any, ssh_
 
 def ensureSshKeyNewline(privateKey: str) -> str:
     """A private key ended by a newline, without which ssh does not read it."""
-    if privateKey.endswith("\n") or privateKey.endswith("\r") or privateKey.endswith("\r\n"):
+    if privateKey.endswith(("\n", "\r")):
         return privateKey
     return privateKey + "\n"
 
@@ -184,7 +184,7 @@ PRIVATE = stat.S_IRUSR | stat.S_IWUSR
 PRIVATE_PROGRAM = PRIVATE | stat.S_IXUSR
 
 
-# -- command lines --------------------------------------------------------------------------------------------------------
+# -- command lines ----------------------------------------------------------------------------------------------------
 
 
 def config_args(config: Mapping[str, Any] | None) -> list[str]:
@@ -195,7 +195,7 @@ def config_args(config: Mapping[str, Any] | None) -> list[str]:
     return args
 
 
-_DESCRIBE_FLAGS = ("all", "always", "contains", "debug", "long", "exact-match", "first-parent", "tags", "dirty")
+DESCRIBE_FLAGS = ("all", "always", "contains", "debug", "long", "exact-match", "first-parent", "tags", "dirty")
 _DESCRIBE_VALUES = ("abbrev", "candidates", "dirty", "exclude")
 
 
@@ -206,7 +206,7 @@ def describe_args(options: Mapping[str, Any] | bool) -> list[str]:
     """
     if not isinstance(options, Mapping):
         return []
-    args = [f"--{name}" for name in _DESCRIBE_FLAGS if options.get(name) is True]
+    args = [f"--{name}" for name in DESCRIBE_FLAGS if options.get(name) is True]
     if options.get("match") not in (None, False):
         args += ["--match", str(options["match"])]
     for name in _DESCRIBE_VALUES:
@@ -216,7 +216,7 @@ def describe_args(options: Mapping[str, Any] | bool) -> list[str]:
     return args
 
 
-# -- references -------------------------------------------------------------------------------------------------------------
+# -- references -------------------------------------------------------------------------------------------------------
 
 HEADS = "refs/heads/"
 TAGS = "refs/tags/"
@@ -307,6 +307,12 @@ def parse_log(output: bytes, boundary: str, encoding: str) -> list[Commit]:
             )
         )
     return commits
+
+
+def _file_names(parts: list[bytes]) -> list[bytes]:
+    """What stands behind the message: an empty part or two, then names, of which the first begins with a newline."""
+    names = [part for part in parts if part]
+    return [names[0].removeprefix(b"\n"), *names[1:]] if names else []
 
 
 def chunked(items: Iterable[str], limit: int = 20_000) -> Iterable[list[str]]:

@@ -123,7 +123,9 @@ class DirectoryWriter(FileWriter):
         self.tarname = self.destfile
 
     def unpack(self) -> Any:
-        """Unpack what was received; raises :class:`TransferRefused`, writing nothing, for an archive that is not safe."""
+        """Unpack what was received; raises :class:`TransferRefused`, writing nothing, for an archive that is not
+        safe.
+        """
         self.close()
         if self._reactor is None:
             return self._unpack()

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from buildmaster.base.aio import deferred
+from buildmaster.base.aio import deferred, maybe
 from buildmaster.base.errors import error
 from buildmaster.base.results import CANCELLED, FAILURE, SUCCESS
 from buildmaster.net.childprocess import ChildProcess
@@ -18,10 +18,10 @@ from buildmaster.process.buildstep import BuildStep
 class MasterShellCommand(BuildStep):
     """Runs a command on the master; exit code 0 is success.
 
-    ``command`` is a list of arguments, or a text for the shell.  ``env`` adds to the master's environment: ``${NAME}`` in
-    a value stands for a variable of the master, a list is joined by the path separator, None removes the variable.
-    ``workdir`` is the directory to run in, seen from the master's own, ``usePTY`` gives it a terminal.  When the step is
-    stopped, the command gets ``interruptSignal``.
+    ``command`` is a list of arguments, or a text for the shell.  ``env`` adds to the master's environment:
+    ``${NAME}`` in a value stands for a variable of the master, a list is joined by the path separator, None removes
+    the variable.  ``workdir`` is the directory to run in, seen from the master's own, ``usePTY`` gives it a terminal.
+    When the step is stopped, the command gets ``interruptSignal``.
     """
 
     name = "MasterShellCommand"
@@ -79,7 +79,7 @@ class MasterShellCommand(BuildStep):
     @deferred
     async def interrupt(self, reason: Any) -> None:
         """End the command; it gets KILL if it does not heed the configured signal."""
-        await super().interrupt(reason)
+        await maybe(super().interrupt, reason)
         self._interrupted = True
         if self._child is not None:
             self._child.end(self.interruptSignal)

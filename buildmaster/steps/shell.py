@@ -64,7 +64,7 @@ class SetPropertyFromCommand(ShellMixin, BuildStep):
         **kwargs: Any,
     ) -> None:
         kwargs = self.setupShellMixin(kwargs)
-        if property and extract_fn or not property and not extract_fn:
+        if bool(property) == bool(extract_fn):
             error("SetPropertyFromCommand: exactly one of property and extract_fn must be set")
         super().__init__(**kwargs)
         self.property = property
@@ -142,14 +142,14 @@ Suppression = tuple["re.Pattern[str] | None", "re.Pattern[str] | None", "int | N
 class WarningCountingShellCommand(ShellMixin, CompositeStepMixin, BuildStep):
     """Runs a command and counts the warnings in its output.
 
-    A line that ``warningPattern`` matches (from its beginning) is a warning, unless a suppression matches it.  Their number
-    is added to the build property ``warnings-count`` and the statistic ``warnings``, the lines go to a log of their own.
-    More than ``maxWarnCount`` of them are a failure.
+    A line that ``warningPattern`` matches (from its beginning) is a warning, unless a suppression matches it.  Their
+    number is added to the build property ``warnings-count`` and the statistic ``warnings``, the lines go to a log of
+    their own.  More than ``maxWarnCount`` of them are a failure.
 
-    ``warningExtractor(step, line, match)`` returns (file name, line number, text) for the suppressions, which are read
-    from ``suppressionFile`` on the worker and taken from ``suppressionList``, a list of (file pattern, text pattern, first
-    line, last line).  ``directoryEnterPattern`` and ``directoryLeavePattern`` follow make through directories, so that file
-    names are full.
+    ``warningExtractor(step, line, match)`` returns (file name, line number, text) for the suppressions, which are
+    read from ``suppressionFile`` on the worker and taken from ``suppressionList``, a list of (file pattern, text
+    pattern, first line, last line).  ``directoryEnterPattern`` and ``directoryLeavePattern`` follow make through
+    directories, so that file names are full.
     """
 
     warnCount = 0
@@ -270,8 +270,7 @@ class WarningCountingShellCommand(ShellMixin, CompositeStepMixin, BuildStep):
     @deferred
     async def finish_logs(self) -> None:
         """Finish the output's log, so that all its lines have been seen."""
-        stdio = await self.getLog("stdio")
-        await stdio.finish()
+        await self.getLog("stdio").finish()
 
     @deferred
     async def createSummary(self) -> None:
@@ -372,7 +371,11 @@ class Test(WarningCountingShellCommand):
         warned = self.getStatistic("tests-warnings", 0)
         passed = self.getStatistic("tests-passed", 0) or total - failed
         words = [f"{total} tests"]
-        words += [f"{number} {word}" for number, word in ((passed, "passed"), (warned, "warnings"), (failed, "failed")) if number]
+        words += [
+            f"{number} {word}"
+            for number, word in ((passed, "passed"), (warned, "warnings"), (failed, "failed"))
+            if number
+        ]
         done = self.descriptionDone or self.description or self.name
         text = " ".join([done if isinstance(done, str) else " ".join(done), *words])
         return {**summary, "step": text if self.results == SUCCESS else f"{text} ({Results[self.results]})"}

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from twisted.python import log
+from zope.interface import implementer
 
 from buildmaster.base.aio import deferred, maybe
 from buildmaster.base.errors import error
@@ -19,7 +20,6 @@ from buildmaster.base.results import (
     computeResultAndTermination,
 )
 from buildmaster.process.buildstep import BuildStep, ShellMixin
-from zope.interface import implementer
 
 
 @implementer(IRenderable)
@@ -116,9 +116,7 @@ class ShellSequence(ShellMixin, BuildStep):
 
     async def _run_one(self, argument: ShellArg) -> int:
         self.last_command = argument.command
-        command = await self.makeRemoteShellCommand(
-            command=argument.command, stdioLogName=_log_name(argument.logname)
-        )
+        command = await self.makeRemoteShellCommand(command=argument.command, stdioLogName=_log_name(argument.logname))
         self.updateSummary()
         await self.runCommand(command)
         return command.results()

@@ -99,8 +99,8 @@ def _check_given(step: str, **values: Any) -> None:
 class FileUpload(_TransferBuildStep):
     """Bring the file ``workersrc`` from the worker to ``masterdest`` on the master.
 
-    ``maxsize`` and ``blocksize`` are in bytes; ``mode`` are the permissions of the copy (default: what the umask gives);
-    ``keepstamp`` keeps the file's times.  ``url`` is shown as a link, called ``urlText``.
+    ``maxsize`` and ``blocksize`` are in bytes; ``mode`` are the permissions of the copy (default: what the umask
+    gives); ``keepstamp`` keeps the file's times.  ``url`` is shown as a link, called ``urlText``.
     """
 
     name = "upload"
@@ -196,8 +196,8 @@ def _check_compress(step: str, compress: Any) -> None:
 class MultipleFileUpload(_TransferBuildStep, CompositeStepMixin):
     """Bring several files and directories from the worker into the directory ``masterdest`` on the master.
 
-    ``workersrcs`` is a path or a list of paths; with ``glob`` they are patterns with wildcards.  The other parameters are
-    those of :class:`FileUpload` and :class:`DirectoryUpload`.
+    ``workersrcs`` is a path or a list of paths; with ``glob`` they are patterns with wildcards.  The other parameters
+    are those of :class:`FileUpload` and :class:`DirectoryUpload`.
     """
 
     name = "upload"
@@ -292,7 +292,9 @@ class MultipleFileUpload(_TransferBuildStep, CompositeStepMixin):
         if self.glob:
             sources = await self._matching(sources)
         names = [self.worker.path_module.basename(source) for source in sources]
-        self.descriptionDone = self.descriptionDone or [f"uploading {len(names)} {'file' if len(names) == 1 else 'files'}"]
+        self.descriptionDone = self.descriptionDone or [
+            f"uploading {len(names)} {'file' if len(names) == 1 else 'files'}"
+        ]
         if not sources:
             return SKIPPED
         result = SUCCESS

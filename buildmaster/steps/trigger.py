@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import attrs
-from twisted.internet import defer, error as net_error
+from twisted.internet import defer
+from twisted.internet import error as net_error
 from twisted.python import log
 from twisted.python.failure import Failure
 
@@ -40,10 +41,10 @@ class Trigger(BuildStep):
     With ``waitForFinish`` the step ends when all triggered builds have, and its result is the worst of theirs, those of
     ``unimportantSchedulerNames`` aside; otherwise it succeeds at once.
 
-    The source to build is that of this build: with ``updateSourceStamp`` (the default) at the revisions that its source steps
-    fetched; with ``alwaysUseLatest`` the newest; or that of ``sourceStamps``, a list of dictionaries with the keys
-    ``codebase``, ``branch``, ``revision``, ``repository``, ``project`` and ``patch_level``, ``patch_body``, ``patch_subdir``,
-    ``patch_author``, ``patch_comment`` (``sourceStamp``: a single one).
+    The source to build is that of this build: with ``updateSourceStamp`` (the default) at the revisions that its
+    source steps fetched; with ``alwaysUseLatest`` the newest; or that of ``sourceStamps``, a list of dictionaries
+    with the keys ``codebase``, ``branch``, ``revision``, ``repository``, ``project`` and ``patch_level``,
+    ``patch_body``, ``patch_subdir``, ``patch_author``, ``patch_comment`` (``sourceStamp``: a single one).
 
     ``set_properties`` is a dictionary of properties for the triggered builds, ``copy_properties`` a list of names of
     properties to hand on.  ``parent_relationship`` is shown with the children.
@@ -138,7 +139,9 @@ class Trigger(BuildStep):
         return scheduler
 
     def getSchedulersAndProperties(self) -> Any:
-        """What to trigger: dictionaries with ``sched_name``, ``props_to_set`` and ``unimportant``, or a Deferred of them."""
+        """What to trigger: dictionaries with ``sched_name``, ``props_to_set`` and ``unimportant``, or a Deferred of
+        them.
+        """
         return [
             {
                 "sched_name": name,
@@ -262,10 +265,10 @@ class Trigger(BuildStep):
         will then be started again and look for them."""
         # We cannot interrupt what is not running, and do it only once.
         if not self.running or self.ended:
-            await super().interrupt(reason)
+            await maybe(super().interrupt, reason)
             return
         self.ended = True
-        await super().interrupt(reason)
+        await maybe(super().interrupt, reason)
         lost = isinstance(reason, Failure) and reason.check(net_error.ConnectionLost, net_error.ConnectionDone)
         if self.waitForFinish and not lost:
             await cancel_requests(self.master, self.brids, f"parent build was interrupted: {_text(reason)}")

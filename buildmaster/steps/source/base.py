@@ -19,10 +19,10 @@ PATCHED = ".buildbot-patched"
 class Source(BuildStep, CompositeStepMixin):
     """The base of all source steps.
 
-    ``workdir`` is where the source goes.  ``alwaysUseLatest`` ignores the branch and revision that the build asks for.
-    ``timeout`` is in seconds, of silence, for each command.  ``retry`` is a pair: how many seconds to wait before a failed
-    full checkout is tried again, and how often.  ``env`` and ``logEnviron`` are for the commands.  ``codebase`` says
-    which of the build's source stamps this step is for.
+    ``workdir`` is where the source goes.  ``alwaysUseLatest`` ignores the branch and revision that the build asks
+    for.  ``timeout`` is in seconds, of silence, for each command.  ``retry`` is a pair: how many seconds to wait
+    before a failed full checkout is tried again, and how often.  ``env`` and ``logEnviron`` are for the commands.
+    ``codebase`` says which of the build's source stamps this step is for.
 
     A subclass defines ``run_vc(branch, revision, patch)``, which returns a Deferred of the result (or is a coroutine);
     ``branch`` is its default branch.
@@ -114,7 +114,7 @@ class Source(BuildStep, CompositeStepMixin):
         """Put the difference on the worker and apply it; a Deferred of the result.  Fails the step if it cannot be."""
         if not patch:
             return None
-        level, diff, root = patch[0], patch[1], patch[2] if len(patch) > 2 else None
+        diff, root = patch[1], patch[2] if len(patch) > 2 else None
         await self.downloadFileContentToWorker(PATCHED, "patched\n", abandonOnFailure=True)
         top, self.workdir = self.workdir, await self._patch_directory(root)
         try:
@@ -149,6 +149,9 @@ class Source(BuildStep, CompositeStepMixin):
     @deferred
     async def run(self) -> int:
         branch, revision, patch = self.branch, None, None
+        of_builder = getattr(self.build.builder.config, "env", None)
+        if of_builder:
+            self.env = {**await maybe(self.build.render, of_builder), **(self.env or {})}
         if not self.alwaysUseLatest:
             stamp = self.build.getSourceStamp(self.codebase)
             self.sourcestamp = stamp
@@ -177,7 +180,9 @@ class Source(BuildStep, CompositeStepMixin):
         if repeats <= 0:
             return False
         self.retry = (delay, repeats - 1)
-        await self.stdio_log.addHeader(f"Checkout failed, trying again in {delay:g} seconds; {repeats - 1} more after that\n")
+        await self.stdio_log.addHeader(
+            f"Checkout failed, trying again in {delay:g} seconds; {repeats - 1} more after that\n"
+        )
         await sleep(self.master.reactor, delay)
         return not self.stopped
 

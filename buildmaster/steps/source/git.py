@@ -24,24 +24,24 @@ METHODS = ("clean", "fresh", "clobber", "copy")
 class Git(Source, GitStepMixin):
     """Fetches a branch, tag or revision of a git repository.
 
-    ``repourl`` is the repository; ``port`` is for addresses of the form ``user@host:path``.  ``branch`` is what to fetch when
-    the build names no branch; ``HEAD`` is the repository's default.
+    ``repourl`` is the repository; ``port`` is for addresses of the form ``user@host:path``.  ``branch`` is what to
+    fetch when the build names no branch; ``HEAD`` is the repository's default.
 
-    ``mode`` is ``incremental`` (what earlier builds left stays) or ``full``, whose ``method`` is ``fresh`` (all that git does
-    not track is removed), ``clean`` (ignored files stay), ``clobber`` (a new clone), or ``copy`` (the source is kept up
-    to date in the directory ``source`` and copied).
+    ``mode`` is ``incremental`` (what earlier builds left stays) or ``full``, whose ``method`` is ``fresh`` (all that
+    git does not track is removed), ``clean`` (ignored files stay), ``clobber`` (a new clone), or ``copy`` (the source
+    is kept up to date in the directory ``source`` and copied).
 
-    ``shallow`` (True, or a number of commits) fetches no older history; ``filters`` are for a partial clone; ``reference`` is a
-    repository on the worker to borrow from; ``tags`` fetches all tags; ``submodules`` are fetched too, at their newest if
-    ``remoteSubmodules``; ``origin`` names the remote; ``progress`` shows progress, so that long fetches are not taken for
-    silent ones; ``config`` is a dictionary of git settings.
+    ``shallow`` (True, or a number of commits) fetches no older history; ``filters`` are for a partial clone;
+    ``reference`` is a repository on the worker to borrow from; ``tags`` fetches all tags; ``submodules`` are fetched
+    too, at their newest if ``remoteSubmodules``; ``origin`` names the remote; ``progress`` shows progress, so that
+    long fetches are not taken for silent ones; ``config`` is a dictionary of git settings.
 
-    ``retryFetch`` tries a failed fetch again, ``clobberOnFailure`` then starts over with a new clone, and ``retry`` repeats
-    failed clones.  ``getDescription`` (True, or a dictionary of options) keeps what ``git describe`` says in the property
-    ``commit-description``.
+    ``retryFetch`` tries a failed fetch again, ``clobberOnFailure`` then starts over with a new clone, and ``retry``
+    repeats failed clones.  ``getDescription`` (True, or a dictionary of options) keeps what ``git describe`` says in
+    the property ``commit-description``.
 
-    ``sshPrivateKey``, with ``sshHostKey`` or ``sshKnownHosts``, is for addresses that go by ssh; ``auth_credentials``, a pair
-    of user name and password, and ``git_credentials`` for those that go by HTTP.
+    ``sshPrivateKey``, with ``sshHostKey`` or ``sshKnownHosts``, is for addresses that go by ssh;
+    ``auth_credentials``, a pair of user name and password, and ``git_credentials`` for those that go by HTTP.
 
     The revision that was fetched is kept in the property ``got_revision``.
     """
@@ -110,7 +110,7 @@ class Git(Source, GitStepMixin):
                 error("Git: in mode 'full' shallow is only possible with mode 'full' and method 'clobber'.")
         if not isinstance(self.getDescription, bool | dict):
             error(f"Git: getDescription must be a boolean or a dict, not {self.getDescription!r}")
-        if not isinstance(self.shallow, int) or isinstance(self.shallow, int) and self.shallow < 0:
+        if not isinstance(self.shallow, int) or self.shallow < 0:
             error(f"Git: shallow must be True, False or a number of commits, not {self.shallow!r}")
         if isinstance(self.filters, str):
             error("Git: filters must be a list of texts")
@@ -211,7 +211,12 @@ class Git(Source, GitStepMixin):
         destination, self.workdir = self.workdir, self.srcdir
         try:
             await self.mode_incremental()
-            args = {"fromdir": self.srcdir, "todir": destination, "logEnviron": self.logEnviron, "timeout": self.timeout}
+            args = {
+                "fromdir": self.srcdir,
+                "todir": destination,
+                "logEnviron": self.logEnviron,
+                "timeout": self.timeout,
+            }
             await self.runRemoteCommand("cpdir", args, abandonOnFailure=True)
         finally:
             self.workdir = destination

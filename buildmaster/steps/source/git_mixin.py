@@ -112,7 +112,9 @@ class GitStepAuth:
 
 
 class GitStepMixin:
-    """For steps that run git: call :meth:`setupGitStep` in the constructor and :meth:`checkFeatureSupport` first in run."""
+    """For steps that run git: call :meth:`setupGitStep` in the constructor and :meth:`checkFeatureSupport` first in
+    run.
+    """
 
     git_features = git.GitFeatures((0,))
     repourl: Any
@@ -147,7 +149,9 @@ class GitStepMixin:
 
     @deferred
     async def checkFeatureSupport(self) -> bool:
-        """Learn git's version on the worker; raises WorkerSetupError if there is none, or it is too old for the secrets."""
+        """Learn git's version on the worker; raises WorkerSetupError if there is none, or it is too old for the
+        secrets.
+        """
         output = await self._dovccmd(["--version"], collectStdout=True, abandonOnFailure=False)
         version = git.parse_version(output) if isinstance(output, str) else None
         if version is None:
@@ -202,5 +206,3 @@ def credential_options(
         error(f"{step}: git_credentials must be a GitCredentialOptions")
         return None
     return git_credential.options_for(auth_credentials, git_credentials, repourl)
-
-

@@ -1,0 +1,33 @@
+"""Run coroutines on Twisted's real reactor, in the test's own thread, for tests with child processes and sockets."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from typing import Any
+
+from twisted.internet import reactor as _reactor
+from twisted.python.failure import Failure
+
+from buildmaster.base.aio import as_deferred
+
+reactor: Any = _reactor
+_started = False
+
+
+def run(work: Awaitable[Any], timeout: float = 60.0) -> Any:
+    """The result of a coroutine or Deferred; raises what it raised, or TimeoutError after ``timeout`` seconds."""
+    global _started
+    if not _started:
+        reactor.startRunning(installSignalHandlers=True)
+        _started = True
+    done: list[Any] = []
+    as_deferred(work).addBoth(done.append)
+    deadline = reactor.seconds() + timeout
+    while not done and reactor.seconds() < deadline:
+        reactor.runUntilCurrent()
+        reactor.doIteration(min(reactor.timeout() or 0.1, 0.1))
+    if not done:
+        raise TimeoutError(f"no answer within {timeout:g} s")
+    if isinstance(done[0], Failure):
+        done[0].raiseException()
+    return done[0]
