@@ -19,19 +19,27 @@ from buildmaster.base.aio import as_deferred, deferred
 from buildmaster.base.dirlock import DirectoryLock, DirectoryLocked
 from buildmaster.base.errors import ConfigErrors
 from buildmaster.base.outcome import Outcome
-from buildmaster.config.master import FileLoader, MasterConfig
+from buildmaster.changes.manager import ChangeManager
+from buildmaster.config import MasterConfig
 from buildmaster.data.connector import DataConnector
 from buildmaster.db import masters, state
 from buildmaster.db.engine import Database
 from buildmaster.db.executors import ThreadExecutor
 from buildmaster.db.notify import PostgresListener
+from buildmaster.life import loading
 from buildmaster.life.heartbeat import Heartbeat
 from buildmaster.life.reconfig import Reconfigurer
 from buildmaster.life.signals import SignalHandlers
-from buildmaster.life.words import StartFailed, explain, explain_database
+from buildmaster.life.words import StartFailed, explain, explain_database, hide_password
 from buildmaster.mq.connector import MQConnector
 from buildmaster.mq.journal import Journal
-from buildmaster.service import BuildbotServiceManager, MasterService, ReconfigurableServiceMixin
+from buildmaster.net.pb import PBManager
+from buildmaster.process.botmaster import BotMaster
+from buildmaster.schedulers.manager import SchedulerManager
+from buildmaster.secrets.manager import SecretManager
+from buildmaster.service import BuildbotServiceManager, MasterService, ReconfigFailed, ReconfigurableServiceMixin
+from buildmaster.worker.manager import WorkerManager
+from buildmaster.www.service import WWWService
 
 log = Logger()
 
@@ -51,8 +59,7 @@ class BuildMaster(ReconfigurableServiceMixin, MasterService):
 
     ``basedir`` is the directory, ``configFileName`` the configuration file in it (default ``master.cfg``), ``umask``
     the permissions that files shall not have (an octal string or a number).  ``reactor`` and ``config_loader`` (an
-    object whose ``loadConfig()`` returns a :class:`~buildmaster.config.master.MasterConfig`) are for tests; so is
-    :attr:`executor_factory`.
+    object whose ``loadConfig()`` returns a :class:`~buildmaster.config.master.MasterConfig`) are for tests.
     """
 
     def __init__(
@@ -71,7 +78,7 @@ class BuildMaster(ReconfigurableServiceMixin, MasterService):
         self.reactor = reactor
         self.basedir = os.path.abspath(basedir)
         self.configFileName = configFileName or "master.cfg"
-        self.config_loader = config_loader or FileLoader(self.basedir, self.configFileName)
+        self.config_loader = config_loader or loading.config_loader(self.basedir, self.configFileName)
         self.umask = umask
         self.name = f"{socket.gethostname()}:{self.basedir}"
         self.log_rotation = LogRotation()
@@ -85,7 +92,7 @@ class BuildMaster(ReconfigurableServiceMixin, MasterService):
         self._starting: defer.Deferred[None] | None = None
         self._waiting: list[defer.Deferred[None]] = []
         self.journal: Any = None
-        self.data: Any = None
+        self.data = DataConnector(self)
         self.mq: Any = None
         self._listener: Any = None
         self._failure: Failure | None = None
@@ -99,25 +106,21 @@ class BuildMaster(ReconfigurableServiceMixin, MasterService):
 
     def create_child_services(self) -> None:
         """Make the services below the master, in the order in which they start; they stop in the opposite one."""
-        self.caches = CacheManager()
         self.secrets_manager = SecretManager()
         self.service_manager = BuildbotServiceManager()
         self.pbmanager = PBManager()
         self.workers = WorkerManager(self)
         self.botmaster = BotMaster()
-        self.machine_manager = MachineManager()
         self.scheduler_manager = SchedulerManager()
         self.change_svc = ChangeManager()
         self.www = WWWService()
-        self.heartbeat = Heartbeat(self.reactor, self._beat, self._replaced)
+        self.heartbeat = Heartbeat(self.reactor, self._beat, self.stop_reactor)
         for child in (
-            self.caches,
             self.secrets_manager,
             self.service_manager,
             self.pbmanager,
             self.workers,
             self.botmaster,
-            self.machine_manager,
             self.scheduler_manager,
             self.change_svc,
             self.www,
@@ -148,7 +151,7 @@ class BuildMaster(ReconfigurableServiceMixin, MasterService):
             failure = Failure()
             for line in explain(e):
                 log.critical("{line}", line=line)
-            if not isinstance(e, (StartFailed, ConfigErrors, DirectoryLocked)):
+            if not isinstance(e, (StartFailed, ConfigErrors, DirectoryLocked, ReconfigFailed)):
                 log.failure("the master could not start", failure)
             await self._take_down()
             self._announce(failure)
@@ -168,9 +171,14 @@ class BuildMaster(ReconfigurableServiceMixin, MasterService):
         self.config = await self._load_config()
         await self._open_database()
         self._signals.install()
-        await super().startService()
-        await self.reconfigServiceWithBuildbotConfig(self.config)
-        await self.botmaster.reconciler.reconcile()
+        let_workers_in = self.pbmanager.hold()
+        try:
+            await super().startService()
+            await self._open_worker_port(self.config)
+            await self.botmaster.reconciler.reconcile()
+            await self.reconfigServiceWithBuildbotConfig(self.config)
+        finally:
+            let_workers_in()
 
     async def _load_config(self) -> Any:
         return await self.in_thread(self.config_loader.loadConfig)
@@ -188,7 +196,6 @@ class BuildMaster(ReconfigurableServiceMixin, MasterService):
         await self.db.become(self.masterid, epoch, last_batch)
         self.journal = Journal(self.db, self.reactor)
         await self.journal.start()
-        self.data = DataConnector(self)
         self.mq = MQConnector(self.journal, self.data)
         if self.db.backend == "postgresql":
             self._listener = PostgresListener(self.db.url, self.reactor.callFromThread, self.journal.poke)
@@ -228,16 +235,28 @@ class BuildMaster(ReconfigurableServiceMixin, MasterService):
         Fires with the :class:`~buildmaster.base.outcome.Outcome`.  Errors leave the old configuration in force; they
         are in the outcome and in the log.
         """
+        await self.when_running()
         return await self._reconfigurer.request()
 
     doReconfig = reconfig
 
     async def _switch(self, new_config: Any) -> None:
+        """Open the new listeners, which may fail and then leaves everything as it is; then put it in force."""
+        await self._open_worker_port(new_config)
+        await self.www.reconfigServiceWithBuildbotConfig(new_config)
         await self.reconfigServiceWithBuildbotConfig(new_config)
+
+    async def _open_worker_port(self, config: Any) -> None:
+        port = config.protocols.get("pb", {}).get("port")
+        if port is not None:
+            await self.pbmanager.open(port)
 
     @deferred
     async def reconfigServiceWithBuildbotConfig(self, new_config: Any) -> None:
-        """Put a configuration in force: descriptions at once, then each live service in its turn."""
+        """Put a configuration in force: descriptions at once, then each live service in its turn.
+
+        Raises :class:`~buildmaster.service.ReconfigFailed` if some services could not follow; all others did.
+        """
         self.config = new_config
         await as_deferred(super().reconfigServiceWithBuildbotConfig(new_config))
 
@@ -301,9 +320,6 @@ class BuildMaster(ReconfigurableServiceMixin, MasterService):
     async def _beat(self) -> None:
         await self.data.updates.masterActive(name=self.name, masterid=self.masterid)
         await self.data.updates.expireMasters()
-
-    def _replaced(self) -> None:
-        self.stop_reactor()
 
     # -- documented --------------------------------------------------------------------------------------------------
 

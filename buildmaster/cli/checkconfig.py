@@ -36,12 +36,12 @@ def config_file(path: Path) -> Path:
 
 def check(file: Path) -> list[str]:
     """All mistakes in a configuration file; an empty list if it is good."""
-    from buildmaster.config.master import FileLoader
+    from buildmaster.life.loading import config_loader
 
     if not file.exists():
         return [f"{file} does not exist. Name a configuration file or a master's directory"]
     try:
-        FileLoader(str(file.parent), file.name).loadConfig()
+        config_loader(str(file.parent), file.name).loadConfig()
     except ConfigErrors as e:
         return list(e.errors)
     return []

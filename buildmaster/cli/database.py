@@ -20,6 +20,7 @@ def upgrade_database(
     line.  Raises :class:`~buildmaster.cli.main.Failed` if the database cannot be used; then nothing was changed.
     """
     from buildmaster.db import dialects, migrate
+    from buildmaster.life.words import hide_password
 
     said = []
     try:
@@ -33,7 +34,7 @@ def upgrade_database(
     except Failed:
         raise
     except Exception as e:  # policy: the database library's own, told with its place
-        raise Failed(f"The database {url_without_password(url)} cannot be used: {getattr(e, 'orig', e)}") from None
+        raise Failed(f"The database {hide_password(url)} cannot be used: {getattr(e, 'orig', e)}") from None
     if before == after:
         return [*said, f"database {shown} is ready (revision {after})"]
     return [*said, f"database {shown} upgraded from revision {before} to {after}"]
@@ -57,13 +58,6 @@ def _holds_older_data(url: Any, engine_kwargs: dict[str, Any] | None) -> bool:
     finally:
         engine.dispose()
     return False
-
-
-def url_without_password(url: str) -> str:
-    """A database URL fit to be shown."""
-    import re
-
-    return re.sub(r"(://[^:/@]+):[^@]*@", r"\1:***@", url)
 
 
 def back_up(url: Any) -> str:

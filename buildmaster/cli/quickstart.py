@@ -22,13 +22,21 @@ from buildmaster.cli.directory import MasterDirectory, process_alive
 from buildmaster.cli.follow import Follower, Lines, Live
 from buildmaster.cli.logs import DEFAULT_MAX_FILES, DEFAULT_ROTATE_LENGTH
 from buildmaster.cli.main import Failed
-from buildmaster.cli.repository import Repository, files_of, guess_command, has_uncommitted_changes, inspect
+from buildmaster.cli.repository import (
+    Repository,
+    files_of,
+    guess_command,
+    has_uncommitted_changes,
+    inspect,
+    parent_of_head,
+)
 from buildmaster.cli.rest import Rest
 from buildmaster.cli.start import start_daemon
 from buildmaster.cli.templates import render
 
 WEB_PORT, WORKER_PORT = 8010, 9989
 PORTS_TRIED = 200
+DB_URL = "sqlite:///state.sqlite"
 
 
 @attrs.frozen
@@ -169,7 +177,34 @@ def write_directory(plan: Plan) -> None:
         worker_port=plan.worker_port,
     )
     write_new(directory.path / "master.cfg", config)
-    upgrade_database("sqlite:///state.sqlite", directory.path)
+    upgrade_database(DB_URL, directory.path)
+    parent = parent_of_head(repository)
+    remember(directory.path, repository.url, {repository.branch: parent} if parent else {})
+
+
+def remember(basedir: Path, poller: str, seen: dict[str, str]) -> None:
+    """Store how far the poller has seen the repository, as it does itself after each look.
+
+    A poller's first look only remembers where the branches stand.  With this its first look is a second one, for
+    which the newest commit is new.
+    """
+    from twisted.internet.task import Clock
+
+    from buildmaster.db import state
+    from buildmaster.db.engine import Database
+    from buildmaster.db.executors import InlineExecutor
+
+    clock = Clock()
+    db = Database(DB_URL, str(basedir), InlineExecutor(clock), clock)
+    for step in (
+        db.open,
+        lambda: db.write(state.put_for, poller, "GitPoller", {"lastRev": seen}),
+        db.close,
+    ):
+        done: list[object] = []
+        step().addBoth(done.append)
+        while not done:
+            clock.advance(0)
 
 
 def watch(plan: Plan, show: Lines, timeout: float) -> int:

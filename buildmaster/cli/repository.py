@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 import attrs
@@ -91,6 +92,22 @@ def _likely(heads: dict[str, str]) -> str:
 def has_uncommitted_changes(repository: Repository) -> bool:
     """Whether a local repository has changes that its newest commit, and so the build, does not have."""
     return repository.is_local and bool(_git("status", "--porcelain", "-uno", cwd=Path(repository.url)).stdout.strip())
+
+
+def parent_of_head(repository: Repository) -> str | None:
+    """The commit before the newest one; None if there is none.
+
+    Raises :class:`~buildmaster.cli.main.Failed` if a repository elsewhere cannot be asked.
+    """
+    if repository.is_local:
+        answer = _git("rev-parse", "--verify", "--quiet", f"{repository.head}^", cwd=Path(repository.url))
+        return answer.stdout.strip() or None
+    with tempfile.TemporaryDirectory() as scratch:
+        _git("init", "--quiet", "--bare", cwd=Path(scratch))
+        fetched = _git("fetch", "--quiet", "--depth=2", repository.url, repository.branch, cwd=Path(scratch))
+        if fetched.returncode:
+            raise Failed(f"git cannot fetch from {repository.url}:\n{fetched.stderr.strip()}")
+        return _git("rev-parse", "--verify", "--quiet", "FETCH_HEAD^", cwd=Path(scratch)).stdout.strip() or None
 
 
 def files_of(repository: Repository) -> set[str]:

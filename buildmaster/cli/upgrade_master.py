@@ -58,13 +58,13 @@ def upgrade(directory: MasterDirectory, say: Any, replace: bool, no_backup: bool
 
 def database_config(directory: MasterDirectory) -> Any:
     """What the configuration says about the database."""
-    from buildmaster.config.master import FileLoader
+    from buildmaster.life.loading import config_loader
 
     file = directory.config_file()
     if not file.exists():
         raise Failed(f"{file} does not exist, and it tells which database is to be upgraded. Write it first")
     try:
-        return FileLoader(str(directory.path), file.name).loadConfig().db
+        return config_loader(str(directory.path), file.name).loadConfig().db
     except ConfigErrors as e:
         errors = "\n".join(f"  {message}" for message in e.errors)
         raise Failed(f"{file} is not a valid configuration; nothing was upgraded:\n{errors}") from None

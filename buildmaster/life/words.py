@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from typing import Any
 
 from twisted.internet.error import CannotListenError
@@ -12,6 +13,7 @@ from buildmaster.base.dirlock import DirectoryLocked
 from buildmaster.base.errors import ConfigErrors
 from buildmaster.db.dialects import DatabaseUrlError
 from buildmaster.db.migrate import SchemaError
+from buildmaster.service import ReconfigFailed
 
 COMPARED = (
     ("builder", "builders"),
@@ -37,6 +39,8 @@ def explain(error: BaseException) -> list[str]:
         return error.lines
     if isinstance(error, ConfigErrors):
         return ["The configuration has errors:", *("  " + message.replace("\n", "\n    ") for message in error.errors)]
+    if isinstance(error, ReconfigFailed):
+        return ["Not everything could begin:", *(f"  {f.kind} {f.name!r}: {f.cause}" for f in error.failures)]
     if isinstance(error, (DirectoryLocked, SchemaError, DatabaseUrlError)):
         return [str(error)]
     if isinstance(error, CannotListenError):
@@ -62,6 +66,11 @@ def _cannot_listen(error: CannotListenError) -> str:
     elif getattr(cause, "errno", None) == errno.EACCES:
         reason = "this user may not use that port: configure one from 1024 on"
     return f"cannot listen on port {error.port} of {error.interface or 'any address'}: {reason}"
+
+
+def hide_password(url: Any) -> str:
+    """A database URL fit to be shown."""
+    return re.sub(r"(://[^:/@]+):[^@]*@", r"\1:***@", str(url))
 
 
 def explain_database(error: BaseException, url: str) -> list[str]:
