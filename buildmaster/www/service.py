@@ -1,0 +1,265 @@
+"""The web service: listens, follows the configuration, and knows who is asking and what he may do.
+
+It composes the site out of the other files here and holds what they share: settings, origins, the session secret.
+"""
+
+from __future__ import annotations
+
+import secrets
+from http.cookies import CookieError, SimpleCookie
+from pathlib import Path
+from typing import Any
+
+from twisted.cred.portal import Portal
+from twisted.internet import defer, endpoints
+from twisted.logger import Logger
+from twisted.web import guard
+from twisted.web.error import Error
+
+from buildmaster.base.aio import as_deferred, deferred, maybe
+from buildmaster.base.errors import ConfigErrors
+from buildmaster.db import state
+from buildmaster.service import AsyncMultiService, ReconfigurableServiceMixin
+from buildmaster.www import origins, session
+from buildmaster.www.auth import SESSION_SECRET_LENGTH, AuthBase, AuthRootResource, NoAuth
+from buildmaster.www.avatar import AvatarResource
+from buildmaster.www.frontend import ConfigResource, ThemeResource
+from buildmaster.www.pages.site import PagesRoot
+from buildmaster.www.plugin import load_plugins
+from buildmaster.www.rest import RestRootResource
+from buildmaster.www.session import BuildbotSession
+from buildmaster.www.settings import Settings
+from buildmaster.www.site import BuildbotSite
+from buildmaster.www.sse import EventResource
+from buildmaster.www.static import StaticResource
+from buildmaster.www.ws import WsResource
+
+log = Logger()
+
+STATE_OBJECT = ("www", "buildbot.www.service.WWWService")
+LISTEN_BACKLOG = 1024
+OPEN_WARNING = (
+    "the web server at {port} has no authz: EVERYBODY who can reach it may force, stop and cancel builds. "
+    "Set c['www']['authz'] (and 'auth'), or let it listen on tcp:...:interface=127.0.0.1 only"
+)
+
+
+class WWWService(ReconfigurableServiceMixin, AsyncMultiService):
+    """``master.www``."""
+
+    name = "www"  # type: ignore[assignment]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.settings = Settings()
+        self.origins = origins.OriginPolicy()
+        self.site: BuildbotSite | None = None
+        self.port: str | None = None
+        self._listening: Any = None
+        self._auth: AuthBase = NoAuth()
+        self._resources: list[Any] = []
+        self._open: list[Any] = []
+
+    # -- following the configuration -----------------------------------------------------------------------------------
+
+    @deferred
+    async def reconfigServiceWithBuildbotConfig(self, new_config: Any) -> None:
+        """Take over a new configuration; listen elsewhere if the port changed.
+
+        The new port is opened before the old one is closed; if it can't be, the old one stays and the error is raised.
+        """
+        settings = Settings.of(new_config.www)
+        port = endpoint_description(settings.port)
+        if port is not None and self.site is None:
+            await self.setupSite(new_config)
+        listening = await self._listen(port) if port is not None and port != self.port else None
+        self.settings = settings
+        self.origins = origins.OriginPolicy.of(settings.allowed_origins, new_config.buildbotURL or "")
+        await self.reconfigSite(new_config)
+        if port != self.port:
+            await self._stop_listening()
+            self.port, self._listening = port, listening
+        if port is not None and settings.authz is None:
+            log.warn(OPEN_WARNING, port=port)
+        await as_deferred(super().reconfigServiceWithBuildbotConfig(new_config))
+
+    async def _listen(self, port: str) -> Any:
+        assert self.site is not None
+        endpoint = endpoints.serverFromString(self.master.reactor, port)
+        try:
+            return await endpoint.listen(self.site)
+        except Exception as error:
+            raise ConfigErrors([f"c['www']['port']: can't listen on {port}: {error}"])
+
+    @deferred
+    async def setupSite(self, new_config: Any) -> None:
+        """Make the tree of resources and the site."""
+        settings = Settings.of(new_config.www)
+        root = PagesRoot(self.master)
+        events, websocket = EventResource(self.master), WsResource(self.master, settings.ws_ping_interval)
+        self._open = [events, websocket, root]
+        children = {
+            b"api": RestRootResource(self.master),
+            b"auth": AuthRootResource(self.master),
+            b"avatar": AvatarResource(self.master),
+            b"config": ConfigResource(self.master),
+            b"sse": events,
+            b"static": StaticResource(),
+            b"theme.css": ThemeResource(self.master),
+            b"ws": websocket,
+        }
+        for path, resource in children.items():
+            root.putChild(path, resource)
+        self.configPlugins(root, new_config)
+        self.site = self._make_site(root, settings)
+        self.site.setSessionSecret(await self.makeSessionSecret())
+
+    def _make_site(self, root: Any, settings: Settings) -> BuildbotSite:
+        log_path = Path(self.master.basedir, settings.logfileName) if settings.logfileName else None
+        rotation = getattr(self.master, "log_rotation", None)
+        length = settings.logRotateLength or getattr(rotation, "rotateLength", None) or 10_000_000
+        count = settings.maxRotatedFiles or getattr(rotation, "maxRotatedFiles", None) or 10
+        site = BuildbotSite(root, str(log_path) if log_path else None, length, count, self.master.reactor.seconds)
+        site.master = self.master
+        return site
+
+    @deferred
+    async def reconfigSite(self, new_config: Any) -> None:
+        """Give each resource, the auth and the rules the new configuration."""
+        if self.settings.authz is not None:
+            self.settings.authz.setMaster(self.master)
+        self._auth = self.settings.auth or NoAuth()
+        await maybe(self._auth.reconfigAuth, self.master, new_config)
+        for resource in self._resources:
+            await maybe(resource.reconfigResource, new_config)
+        expiry = self.settings.cookie_expiration_time
+        if self.site is not None:
+            self.site.session_factory = type("Session", (BuildbotSession,), {"expDelay": expiry})
+
+    def resourceNeedsReconfigs(self, resource: Any) -> None:
+        """Have ``resource.reconfigResource(new_config)`` called with each new configuration."""
+        self._resources.append(resource)
+
+    def configPlugins(self, root: Any, new_config: Any) -> None:
+        """Hang the installed web plugins that ``c['www']['plugins']`` names below ``root``."""
+        for name, plugin in load_plugins(new_config.www.get("plugins") or {}).items():
+            plugin.setMaster(self.master)
+            plugin.setConfiguration(new_config.www["plugins"][name])
+            if plugin.resource is not None:
+                root.putChild(name.encode(), plugin.resource)
+
+    @deferred
+    async def makeSessionSecret(self) -> str:
+        """The secret of sessions: from the database, made there by the first master that needs it."""
+        return await self.master.db.write(_stored_secret, secrets.token_hex(SESSION_SECRET_LENGTH // 2))
+
+    @deferred
+    async def stopService(self) -> None:
+        """Close the port and all answers that would otherwise never end."""
+        await self._stop_listening()
+        for resource in self._open:
+            resource.close_all()
+        await as_deferred(super().stopService())
+
+    async def _stop_listening(self) -> None:
+        listening, self._listening, self.port = self._listening, None, None
+        if listening is not None:
+            await maybe(listening.stopListening)
+
+    def getPortnum(self) -> int:
+        """The TCP port that is listened on; useful when the configuration says 0."""
+        return self._listening.getHost().port
+
+    # -- who is asking ------------------------------------------------------------------------------------
+
+    @property
+    def auth(self) -> AuthBase:
+        """The configured authentication."""
+        return self._auth
+
+    def setupProtectedResource(self, resource_obj: Any, checkers: Any) -> Any:
+        """A resource that asks for name and password by HTTP; ``resource_obj`` is the realm that makes it."""
+        portal = Portal(resource_obj, checkers)
+        return guard.HTTPAuthSessionWrapper(portal, self._auth.credentialFactories)  # type: ignore[attr-defined]
+
+    async def visitor(self, request: Any) -> dict[str, Any]:
+        """The user info of whoever sent this request, logging him in if the request proves who he is."""
+        if not isinstance(self._auth, NoAuth):
+            await maybe(self._auth.maybeAutoLogin, request)
+        return session.peek(request, request.site)
+
+    def getUserInfos(self, request: Any) -> dict[str, Any]:
+        """The user info of this request's session."""
+        return session.peek(request, request.site)
+
+    def user_of_cookies(self, header: str) -> dict[str, Any]:
+        """The user info that a Cookie header carries."""
+        try:
+            cookies = SimpleCookie(header)
+        except CookieError:
+            cookies = SimpleCookie()
+        assert self.site is not None
+        for name in (session.COOKIE, session.SECURE_COOKIE):
+            found = cookies.get(name.decode())
+            if found is not None:
+                try:
+                    return session.read_token(found.value, self.site.session_secret, self.site.clock())
+                except session.InvalidToken:
+                    continue
+        return session.build_anonymous_user_info()
+
+    # -- what he may do ------------------------------------------------------------------------------------
+
+    @deferred
+    async def assertUserAllowed(self, request: Any, ep: Any, action: str, options: Any) -> None:
+        """Raise :class:`~.authz.authz.Forbidden` unless this request's visitor may do this."""
+        if self.settings.authz is not None:
+            user = await self.visitor(request)
+            await maybe(self.settings.authz.assertUserAllowed, ep, action, options, user)
+
+    @deferred
+    async def assert_user_info_allowed(self, user: dict[str, Any], ep: Any, action: str, options: Any) -> None:
+        """The same for a user who is known already."""
+        if self.settings.authz is not None:
+            await maybe(self.settings.authz.assertUserAllowed, ep, action, options, user)
+
+    async def may(self, request: Any, ep: Any, action: str) -> bool:
+        """Whether this request's visitor may do this; the pages ask before they show a button."""
+        try:
+            await self.assertUserAllowed(request, ep, action, {})
+        except Error:
+            return False
+        return True
+
+    def check_cross_origin(self, request: Any) -> None:
+        """Answer for a page of another origin only if it is allowed; raises an Error (400) otherwise."""
+        origin = origins.header(request, b"origin")
+        if not origin or self.origins.is_own(origin, origins.header(request, b"host")):
+            return
+        if not self.origins.may_cross(origin):
+            raise Error(400, b"invalid origin")
+        headers = request.responseHeaders
+        headers.setRawHeaders(b"access-control-allow-origin", [origin.encode("latin-1")])
+        headers.setRawHeaders(b"access-control-allow-headers", [b"Content-Type"])
+        headers.setRawHeaders(b"access-control-max-age", [b"3600"])
+        headers.addRawHeader(b"vary", b"Origin")
+
+
+def endpoint_description(port: str | int | None) -> str | None:
+    """The Twisted endpoint that a configured port stands for."""
+    if port is None:
+        return None
+    text = str(port)
+    if text.isdigit():
+        text = f"tcp:{text}"
+    if text.startswith("tcp:") and "backlog=" not in text:
+        text += f":backlog={LISTEN_BACKLOG}"
+    return text
+
+
+def _stored_secret(txn: Any, candidate: str) -> str:
+    objectid = state.object_id(txn, *STATE_OBJECT)
+    return state.create(txn, objectid, "session_secret", candidate)
+
+
+__all__ = ["BuildbotSession", "BuildbotSite", "WWWService", "defer"]

@@ -1,0 +1,89 @@
+"""The HTTP server's factory: sessions, the access log with its rotation, and headers for every answer."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from twisted.python import log as txlog
+from twisted.python.logfile import LogFile
+from twisted.web import server
+
+from buildmaster.www import headers
+from buildmaster.www.session import BuildbotSession
+
+#: a request body larger than this is refused with 413 before it is read into memory
+MAX_BODY_BYTES = 32 * 1024 * 1024
+
+
+class BuildbotRequest(server.Request):
+    """A request whose body is bounded."""
+
+    def gotLength(self, length: int | None) -> None:
+        if length is not None and length > self.site.max_body_bytes:
+            self._refuse(413)
+            return
+        super().gotLength(length)
+
+    def handleContentChunk(self, data: bytes) -> None:
+        if self.content is not None and self.content.tell() + len(data) > self.site.max_body_bytes:
+            self._refuse(413)
+            return
+        super().handleContentChunk(data)
+
+    def _refuse(self, status: int) -> None:
+        self.channel._respondToBadRequestAndDisconnect()
+
+
+class BuildbotSite(server.Site):
+    """Serves ``root``; access log at ``logPath`` (None: no file), rotated at ``rotateLength`` bytes."""
+
+    master: Any = None
+    requestFactory = BuildbotRequest  # type: ignore[assignment]
+    max_body_bytes = MAX_BODY_BYTES
+
+    def __init__(
+        self,
+        root: Any,
+        logPath: str | None,
+        rotateLength: int | None,
+        maxRotatedFiles: int | None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.rotateLength = rotateLength
+        self.maxRotatedFiles = maxRotatedFiles
+        self.clock = clock
+        self.session_secret: str | bytes = b""
+        self.session_factory = BuildbotSession
+        super().__init__(root, requestFactory=self.requestFactory, logPath=logPath)
+        self.displayTracebacks = False
+
+    def _openLogFile(self, path: str) -> LogFile:
+        """Twisted asks for its access log here."""
+        return LogFile.fromFullPath(path, rotateLength=self.rotateLength, maxRotatedFiles=self.maxRotatedFiles)
+
+    def log(self, request: Any) -> None:
+        """One line of the access log; without a file it goes to the main log."""
+        if self.logPath:
+            super().log(request)
+        else:
+            line = self._logFormatter(self._logDateTime, request)
+            txlog.msg(line)
+
+    def getResourceFor(self, request: Any) -> Any:
+        """Every answer gets the common headers, whoever renders it."""
+        headers.common(request)
+        return super().getResourceFor(request)
+
+    def setSessionSecret(self, secret: str | bytes) -> None:
+        """The secret that sessions are signed with."""
+        self.session_secret = secret
+
+    def makeSession(self) -> BuildbotSession:
+        """A session of a visitor who has none."""
+        return self.session_factory(self)
+
+    def getSession(self, uid: bytes) -> BuildbotSession:
+        """The session of a cookie's value; raises KeyError if it is not valid."""
+        return self.session_factory(self, uid)
