@@ -128,6 +128,26 @@ UTIL = {
     ),
     "ParameterGroup": "schedulers.forcesched:NestedParameter",
     **names("steps.shellsequence", "ShellArg"),
+    **names("www.auth", "CustomAuth", "HTPasswdAuth", "RemoteUserAuth", "UserPasswordAuth"),
+    **names("www.authz.authz", "Authz", "fnmatchStrMatcher", "reStrMatcher"),
+    **names(
+        "www.authz.endpointmatchers",
+        "AnyControlEndpointMatcher",
+        "AnyEndpointMatcher",
+        "EnableSchedulerEndpointMatcher",
+        "ForceBuildEndpointMatcher",
+        "RebuildBuildEndpointMatcher",
+        "StopBuildEndpointMatcher",
+    ),
+    **names(
+        "www.authz.roles",
+        "RolesFromDomain",
+        "RolesFromEmails",
+        "RolesFromGroups",
+        "RolesFromOwner",
+        "RolesFromUsername",
+    ),
+    **names("www.avatar", "AvatarGitHub", "AvatarGravatar"),
 }
 
 TABLE: dict[str, dict[str, str]] = {
