@@ -43,6 +43,7 @@ INSTALL_REQUIRES = [
     "click >= 8.1",
     "croniter >= 2.0",
     "Jinja2 >= 3.1",
+    "markdown-it-py >= 3.0",
     "msgspec >= 0.18",
     "prometheus-client >= 0.19",
     "python-dateutil >= 2.8.2",

@@ -16,6 +16,7 @@ from twisted.internet import defer
 from twisted.logger import Logger
 from twisted.python.reflect import qual
 
+from buildmaster.base import where
 from buildmaster.base.aio import as_deferred, deferred, maybe
 from buildmaster.base.compare import ComparableMixin
 from buildmaster.base.configured import ConfiguredMixin
@@ -43,6 +44,8 @@ class BuildbotService(AsyncMultiService, ConfiguredMixin, ComparableMixin, Recon
     name: Any = None
     configured = False
     """Whether :meth:`reconfigService` has succeeded once."""
+    config_place: where.Place | None = None
+    """Where the configuration makes this service."""
     objectid: int | None = None
     """The id under which the service keeps state in the database, once it is known."""
     secrets: Sequence[str] = ()
@@ -53,6 +56,7 @@ class BuildbotService(AsyncMultiService, ConfiguredMixin, ComparableMixin, Recon
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__()
+        self.config_place = where.caller()
         name = kwargs.get("name") if wants_name(type(self)) else kwargs.pop("name", None)
         if name is not None:
             self.name = bytes2unicode(name)
