@@ -84,7 +84,7 @@ class Trigger(BuildStep):
         self.alwaysUseLatest = alwaysUseLatest
         self.waitForFinish = waitForFinish
         self.parent_relationship = parent_relationship
-        self._check(sourceStamp, sourceStamps, updateSourceStamp)
+        self._check_arguments(sourceStamp, sourceStamps, updateSourceStamp)
         if updateSourceStamp is not None:
             self.updateSourceStamp = updateSourceStamp
         else:
@@ -101,7 +101,7 @@ class Trigger(BuildStep):
         self._waiting: defer.Deferred[Any] | None = None
         super().__init__(**kwargs)
 
-    def _check(self, sourceStamp: Any, sourceStamps: Any, updateSourceStamp: Any) -> None:
+    def _check_arguments(self, sourceStamp: Any, sourceStamps: Any, updateSourceStamp: Any) -> None:
         if not self.schedulerNames:
             error("You must specify a scheduler to trigger")
         if (sourceStamp or sourceStamps) and updateSourceStamp is not None:

@@ -14,6 +14,9 @@ from buildmaster.net.git import RC_SUCCESS
 from buildmaster.process.buildstep import BuildStepFailed
 from buildmaster.steps.source.base import Source
 from buildmaster.steps.source.git_mixin import GitStepMixin, credential_options
+from buildmaster.steps.source.git_publish import GitCommit, GitPush, GitTag
+
+__all__ = ["GIT_HASH_LENGTH", "RC_SUCCESS", "Git", "GitCommit", "GitPush", "GitTag", "git_describe_flags"]
 
 GIT_HASH_LENGTH = 40
 
@@ -96,11 +99,11 @@ class Git(Source, GitStepMixin):
         self._wanted_ref: str = "HEAD"
         self.revision: str | None = None
         self.setupGitStep()
-        self._check(mode, method)
+        self._check_arguments(mode, method)
         options = credential_options("Git", auth_credentials, git_credentials, repourl)
         self.setup_git_auth(sshPrivateKey, sshHostKey, sshKnownHosts, options)
 
-    def _check(self, mode: Any, method: Any) -> None:
+    def _check_arguments(self, mode: Any, method: Any) -> None:
         if not IRenderable.providedBy(mode):
             if mode not in MODES:
                 error(f"Git: mode must be {' or '.join(MODES)}, not {mode!r}")
