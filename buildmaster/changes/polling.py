@@ -1,7 +1,7 @@
 """When a poller polls: at its interval, with random delays, never twice at a time, and not for ever.
 
-A poll that fails is told and the next one comes; a poll that hangs is given up at a deadline, so that the next one comes
-as well.
+A poll that fails is told and the next one comes; a poll that hangs is given up at a deadline, so that the next one
+comes as well.
 """
 
 from __future__ import annotations

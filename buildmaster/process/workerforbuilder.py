@@ -134,9 +134,12 @@ class AbstractWorkerForBuilder:
         return None if self.worker.canStartBuild() else "takes no builds now"
 
     def buildStarted(self) -> bool:
-        """A build takes it; False, changing nothing, if it is not free any more."""
+        """A build takes it, and the worker's locks; False, changing nothing, if it is not free any more."""
         if not self.isAvailable():
             return False
+        if not self.worker.acquireLocks():
+            return False
+        self._has_locks = True
         self._become(States.BUILDING)
         self.worker.buildStarted(self)
         return True
@@ -176,16 +179,13 @@ class AbstractWorkerForBuilder:
 
     @deferred
     async def prepare(self, build: Any) -> bool:
-        """Make it ready for a build: started if it is latent, alive for certain, its locks taken.
+        """Make it ready for a build: started if it is latent, alive for certain.
 
         False if it can't be used; the build then has to look for another one.
         """
         if not await as_deferred(self.substantiate_if_needed(build)):
             return False
-        if not self._heard_recently() and not await as_deferred(self.ping()):
-            return False
-        self._has_locks = self.worker is not None and self.worker.acquireLocks()
-        return self._has_locks
+        return self._heard_recently() or await as_deferred(self.ping())
 
     def _release_locks(self) -> None:
         if self._has_locks:

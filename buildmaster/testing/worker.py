@@ -1,0 +1,418 @@
+"""A worker made of a script: the real Connection contract, with the socket replaced by the clock's turns.
+
+::
+
+    async def script(command):
+        command.out("compiling\\n")
+        await command.sleep(30)
+        command.rc(0)
+
+    worker = ScriptedWorker(kit.master, "w1", script)
+    kit.wait_for(worker.connect())
+
+Every command is answered by the script; returning completes it.  ``worker.drop()`` loses the connection,
+``worker.silent = True`` makes it half-dead.  What it says while the master does not read waits, as in a socket.
+``tests/contract/test_connection.py`` holds this and the real ``buildbot-worker`` to the same contract.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any
+
+from twisted.internet import defer
+from twisted.internet.error import ConnectionLost
+from twisted.python.failure import Failure
+
+from buildmaster.base.aio import as_deferred
+from buildmaster.worker.protocols import base
+from buildmaster.worker.protocols.commands import RunningCommand
+from buildmaster.worker.protocols.info import clean_info
+from buildmaster.worker.protocols.updates import WorkerMisbehaved
+
+COMMANDS = [
+    "shell",
+    "uploadFile",
+    "uploadDirectory",
+    "downloadFile",
+    "mkdir",
+    "rmdir",
+    "cpdir",
+    "stat",
+    "glob",
+    "listdir",
+    "rmfile",
+]
+INFO: dict[str, Any] = {
+    "admin": "nobody",
+    "host": "a script",
+    "version": "4.3.0",
+    "system": "posix",
+    "basedir": "/scripted",
+    "numcpus": 1,
+    "environ": {"PATH": "/bin"},
+    "worker_commands": dict.fromkeys(COMMANDS, "3.3"),
+}
+
+
+class Interrupted(Exception):
+    """Raised in a script at the place where it waits when its command is interrupted."""
+
+
+class UnknownCommand(Exception):
+    """The worker does not know the command."""
+
+
+Script = Callable[["Command"], Awaitable[None]]
+
+
+async def succeed(command: Command) -> None:
+    """The script of a worker on which everything goes well at once."""
+    command.rc(0)
+
+
+class Command:
+    """A command that runs on a scripted worker, as its script sees it."""
+
+    def __init__(self, conn: ScriptedConnection, running: RunningCommand, id: str, name: str, args: dict[str, Any]):
+        self.id = id
+        self.name = name
+        self.args = args
+        self.interrupted: str | None = None
+        """Why it was interrupted, if it was."""
+        self.over = False
+        self._conn = conn
+        self._running = running
+        self._waits_for: defer.Deferred[Any] | None = None
+
+    def __repr__(self) -> str:
+        return f"<Command {self.id} {self.name} {self.args.get('command', '')!r}>"
+
+    def update(self, updates: Any) -> None:
+        """Send this, which may be a lie, as the argument of ``update``."""
+        self._conn.say(lambda: self._running.update(updates))
+
+    def send(self, **values: Any) -> None:
+        """Send one update."""
+        self.update([[values, 0]])
+
+    def out(self, text: str | bytes) -> None:
+        """Write to stdout."""
+        self.send(stdout=text)
+
+    def err(self, text: str | bytes) -> None:
+        """Write to stderr."""
+        self.send(stderr=text)
+
+    def header(self, text: str | bytes) -> None:
+        """Tell about the command."""
+        self.send(header=text)
+
+    def log(self, name: str, text: str | bytes) -> None:
+        """A log file of the command grew."""
+        self.send(log=(name, text))
+
+    def rc(self, code: int) -> None:
+        """Tell the exit code."""
+        self.send(rc=code)
+
+    def flood(self, size: int, line: str = "x" * 79 + "\n", chunk: int = 65536) -> None:
+        """Write so many bytes to stdout without waiting for anything."""
+        text = line * max(1, chunk // len(line))
+        for _ in range(max(1, size // len(text))):
+            self.out(text)
+
+    def complete(self, failure: Any = None) -> None:
+        """Say that the command has ended; done by itself when the script returns."""
+        if not self.over:
+            self.over = True
+            self._conn.say(lambda: self._running.complete(failure))
+
+    async def sleep(self, seconds: float) -> None:
+        """Let time pass.  Raises Interrupted if the command is interrupted meanwhile."""
+        done: defer.Deferred[None] = defer.Deferred()
+        timer = self._conn.clock.callLater(seconds, done.callback, None)
+        try:
+            await self._wait(done)
+        finally:
+            if timer.active():
+                timer.cancel()
+
+    async def stall(self) -> None:
+        """Hang until interrupted."""
+        await self._wait(defer.Deferred())
+
+    async def _wait(self, event: defer.Deferred[Any]) -> Any:
+        if self.interrupted is not None:
+            raise Interrupted(self.interrupted)
+        self._waits_for = event
+        try:
+            return await event
+        finally:
+            self._waits_for = None
+
+    async def call(self, method: str, *args: Any, target: str = "writer") -> Any:
+        """Call a method of the command's ``writer`` or ``reader`` and wait for the master's answer."""
+        proxy = self.args[target]
+        return await self._wait(self._conn.ask_master(lambda: proxy(method, *args)))
+
+    async def write(self, data: bytes) -> None:
+        """Write to the command's ``writer``."""
+        await self.call("remote_write", data)
+
+    async def read(self, size: int) -> bytes:
+        """Read from the command's ``reader``."""
+        return await self.call("remote_read", size, target="reader")
+
+    def interrupt(self, why: str) -> None:
+        """The master wants it to end."""
+        if self.interrupted is None:
+            self.interrupted = why
+            waits_for, self._waits_for = self._waits_for, None
+            if waits_for is not None and not waits_for.called:
+                waits_for.errback(Failure(Interrupted(why)))
+
+
+class _File:
+    """Stands between a script and a writer or reader, until its command is over."""
+
+    def __init__(self, impl: Any) -> None:
+        self._impl = impl
+
+    def __call__(self, method: str, *args: Any) -> Any:
+        if self._impl is None:
+            raise WorkerMisbehaved("the command that this belongs to is over")
+        return getattr(self._impl, method)(*args)
+
+    def revoke(self) -> None:
+        self._impl = None
+
+
+class ScriptedConnection(base.Connection):
+    """The connection of a scripted worker."""
+
+    proxies = {base.FileWriterImpl: _File, base.FileReaderImpl: _File}
+
+    def __init__(self, worker: ScriptedWorker) -> None:
+        super().__init__(worker.name, worker.master.reactor)
+        self.clock = worker.master.reactor
+        self.master = worker.master
+        self.scripted = worker
+        self.builders: dict[str, str] = {}
+        self._socket: deque[Callable[[], Any]] = deque()  # what the worker has said and the master has not read
+        self._kick: Any = None
+        self._answers: set[defer.Deferred[Any]] = set()
+        self._running: dict[str, Command] = {}
+
+    # -- the socket --------------------------------------------------------------------------------------------------
+
+    def say(self, message: Callable[[], Any]) -> None:
+        """The worker says something; the master hears it in its turn, when it reads."""
+        if self.connected and not self.scripted.silent:
+            self._socket.append(message)
+            self._wake()
+
+    def _wake(self) -> None:
+        if self._socket and self._kick is None and not self.throttled:
+            self._kick = self.clock.callLater(self.scripted.latency, self._read)
+
+    def _read(self) -> None:
+        self._kick = None
+        if self.throttled or not self.connected or not self._socket:
+            return
+        self.heard()
+        message = self._socket.popleft()
+        message()
+        self._wake()
+
+    def _resume_reading(self) -> None:
+        self._wake()
+
+    def _ask(self, work: Callable[[], Any]) -> defer.Deferred[Any]:
+        """The master asks: the worker does its work in its turn, and its answer goes through the socket."""
+        answer: defer.Deferred[Any] = defer.Deferred()
+        if not self.connected:
+            answer.errback(Failure(ConnectionLost()))
+            return answer
+        self._answers.add(answer)
+
+        def done(result: Any) -> None:
+            self.say(lambda: self._give(answer, result))
+
+        self.clock.callLater(self.scripted.latency, lambda: defer.maybeDeferred(work).addBoth(done))
+        return answer
+
+    def _give(self, answer: defer.Deferred[Any], result: Any) -> None:
+        if answer in self._answers:
+            self._answers.discard(answer)
+            answer.callback(result)
+
+    def ask_master(self, work: Callable[[], Any]) -> defer.Deferred[Any]:
+        """The worker asks, and gets the answer in its turn."""
+        answer: defer.Deferred[Any] = defer.Deferred()
+
+        def heard() -> None:
+            d = defer.maybeDeferred(lambda: as_deferred(work()))
+            d.addBoth(lambda result: self.clock.callLater(self.scripted.latency, _fire, answer, result))
+
+        self.say(heard)
+        return answer
+
+    def notifyDisconnected(self) -> None:
+        """The connection is lost."""
+        if not self.connected:
+            return
+        answers, self._answers = self._answers, set()
+        self._socket.clear()
+        for command in list(self._running.values()):
+            command._running.revoke()
+            command.over = True
+            command.interrupt("the connection is lost")
+        self._running.clear()
+        super().notifyDisconnected()
+        for answer in answers:
+            answer.errback(Failure(ConnectionLost()))
+
+    def loseConnection(self) -> defer.Deferred[None]:
+        """End the connection."""
+        self.clock.callLater(0, self.notifyDisconnected)
+        return self.waitShutdown()
+
+    def get_peer(self) -> str:
+        """Where the script runs."""
+        return f"script:{self.name}"
+
+    # -- what the master asks ----------------------------------------------------------------------------------------
+
+    def remotePrint(self, message: str) -> defer.Deferred[Any]:
+        """Keep the line in the worker's ``printed``."""
+        return self._ask(lambda: self.scripted.printed.append(message))
+
+    def remoteGetWorkerInfo(self) -> defer.Deferred[dict[str, Any]]:
+        """The worker's ``info``."""
+        answer = self._ask(lambda: self.scripted.info)
+        return answer.addCallback(lambda info: clean_info(self.name, info))
+
+    def remoteSetBuilderList(self, builders: Iterable[tuple[str, str]]) -> defer.Deferred[list[str]]:
+        """Take all of them."""
+
+        def take() -> list[str]:
+            self.builders = dict(wanted)
+            self.scripted.builder_lists.append(list(wanted))
+            return list(self.builders)
+
+        wanted = list(builders)
+        return self._ask(take)
+
+    def remoteStartBuild(self, builderName: str) -> defer.Deferred[None]:
+        """Keep the builder's name in the worker's ``builds``."""
+        return self._ask(lambda: self.scripted.builds.append(builderName))
+
+    def remoteStartCommand(
+        self, remoteCommand: Any, builderName: str, commandId: str, commandName: str, args: dict[str, Any]
+    ) -> defer.Deferred[None]:
+        """Run the script for this command."""
+        args = self.createArgsProxies(args)
+        running = RunningCommand(self, remoteCommand, builderName, commandId)
+        running.proxies = [value for value in args.values() if isinstance(value, _File)]
+        command = Command(self, running, commandId, commandName, args)
+
+        def start() -> None:
+            if builderName not in self.builders:
+                raise WorkerMisbehaved(f"worker {self.name} has not taken builder {builderName}")
+            if commandName not in self.scripted.info.get("worker_commands", {}):
+                raise UnknownCommand(f"unrecognized command {commandName!r}")
+            self._running[commandId] = command
+            self.scripted.commands.append(command)
+            as_deferred(self._run(command)).addErrback(self.scripted.errors.append)
+
+        answer = self._ask(start)
+        answer.addErrback(lambda why: (running.over(), why)[1])
+        return answer
+
+    async def _run(self, command: Command) -> None:
+        try:
+            await self.scripted.script(command)
+        except Interrupted:
+            command.rc(-1)
+        except Exception:
+            command.complete(Failure())
+        self._running.pop(command.id, None)
+        command.complete()
+
+    def remoteInterruptCommand(self, builderName: str, commandId: str, why: str) -> defer.Deferred[None]:
+        """Interrupt the script where it waits."""
+
+        def interrupt() -> None:
+            command = self._running.get(commandId)
+            if command is not None and not self.scripted.deaf:
+                command.interrupt(why)
+
+        return self._ask(interrupt)
+
+    def remoteShutdown(self) -> defer.Deferred[None]:
+        """Go away."""
+        gone: defer.Deferred[None] = defer.Deferred()
+
+        def leave() -> None:
+            self.scripted.shut_down = True
+            self.notifyDisconnected()
+            gone.callback(None)
+
+        self.clock.callLater(self.scripted.latency, leave)
+        return gone
+
+
+def _fire(answer: defer.Deferred[Any], result: Any) -> None:
+    if not answer.called:
+        answer.callback(result)
+
+
+class ScriptedWorker:
+    """A worker of the name that a master's configuration knows, answering by a script.
+
+    ``latency`` is how long a message travels, in seconds of the master's clock.
+    """
+
+    def __init__(
+        self,
+        master: Any,
+        name: str,
+        script: Script = succeed,
+        info: dict[str, Any] | None = None,
+        latency: float = 0.0,
+    ) -> None:
+        self.master = master
+        self.name = name
+        self.script = script
+        self.info = {**INFO, **(info or {})}
+        self.latency = latency
+        self.silent = False
+        """Whether it says nothing any more, as a host that has lost power."""
+        self.deaf = False
+        """Whether it does not react to interruptions."""
+        self.shut_down = False
+        self.conn: ScriptedConnection | None = None
+        self.commands: list[Command] = []
+        self.builds: list[str] = []
+        self.printed: list[str] = []
+        self.builder_lists: list[list[tuple[str, str]]] = []
+        self.errors: list[Failure] = []
+
+    def connect(self) -> defer.Deferred[None]:
+        """Log in; fires when the master has let it in, fails with Refused or GoAway if it does not."""
+        conn = self.conn = ScriptedConnection(self)
+        answer = as_deferred(self.master.workers.newConnection(conn, self.name))
+        return answer.addErrback(lambda why: (conn.notifyDisconnected(), why)[1])
+
+    def drop(self) -> None:
+        """Lose the connection."""
+        if self.conn is not None:
+            self.conn.notifyDisconnected()
+
+    def ask_for_shutdown(self) -> None:
+        """Ask the master for a graceful shutdown."""
+        assert self.conn is not None
+        worker = self.master.workers.getWorkerByName(self.name)
+        self.conn.say(worker.shutdownRequested)
