@@ -106,6 +106,20 @@ class Endpoint:
     def _where(self) -> str:
         return ", ".join(self.pathPatterns) or type(self).__name__
 
+    @staticmethod
+    def argument(args: Mapping[str, Any], name: str, kind: type, default: Any = ...) -> Any:
+        """An action's argument, checked; raises :class:`.exceptions.InvalidActionException`."""
+        value = args.get(name)
+        if value is None:
+            if default is ...:
+                raise exceptions.InvalidActionException(f"the argument {name!r} is missing")
+            return default
+        if kind is int and isinstance(value, str) and value.removeprefix("-").isdigit():
+            return int(value)
+        if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+            raise exceptions.InvalidActionException(f"the argument {name!r} is {value!r}, not of type {kind.__name__}")
+        return value
+
     def __repr__(self) -> str:
         return f"<endpoint for {self._where()}>"
 
@@ -121,26 +135,27 @@ class ViewEndpoint(Endpoint):
         where = {self.scopes.get(name, name): value for name, value in kwargs.items()} if self.scopes else kwargs
         return await self.read(where, resultSpec)
 
-    async def read(self, where: Mapping[str, Any], resultSpec: Any, keys: Sequence[int] | None = None) -> Any:
-        """The answer for these scopes, among the rows with these ids if given; nothing is left of the specification."""
+    async def read(self, where: Mapping[str, Any], resultSpec: Any) -> Any:
+        """The answer for these scopes; nothing is left of the specification."""
         if self.kind is EndpointKind.SINGLE:
-            try:
-                row = await self.master.db.read(query.fetch_one, self.view, where, resultSpec)
-            except BadSpec as e:
-                raise exceptions.InvalidQueryParameter(str(e)) from None
+            row = await self.reading(query.fetch_one, self.view, where, resultSpec)
             resultSpec.fields = None
             return row
-        if keys is None:
-            reading = self.master.db.read(query.fetch, self.view, where, resultSpec)
-        else:
-            reading = self.master.db.read(query.fetch_among, self.view, keys, resultSpec)
-        try:
-            page = await reading
-        except BadSpec as e:
-            raise exceptions.InvalidQueryParameter(str(e)) from None
+        return await self.page(resultSpec, query.fetch, self.view, where, resultSpec)
+
+    async def page(self, resultSpec: Any, function: Callable[..., Any], *args: Any) -> ListResult:
+        """What a reading function returns as a page; nothing is left of the specification."""
+        page = await self.reading(function, *args)
         result = ListResult(page.rows, resultSpec.offset, page.total, resultSpec.limit)
         clear(resultSpec)
         return result
+
+    async def reading(self, function: Callable[..., Any], *args: Any) -> Any:
+        """``function(conn, *args)``; raises :class:`.exceptions.InvalidQueryParameter` for a bad specification."""
+        try:
+            return await self.master.db.read(function, *args)
+        except BadSpec as e:
+            raise exceptions.InvalidQueryParameter(str(e)) from None
 
 
 def clear(resultSpec: Any) -> None:

@@ -197,7 +197,13 @@ class ResultSpec:
 
     __hash__ = None  # type: ignore[assignment]
 
-    # -- taking parts out, for endpoints that do them themselves ---------------------------------------------------------
+    def copy(self) -> ResultSpec:
+        """Another one that asks for the same."""
+        other = type(self)(self.filters, self.fields, self.properties, self.order, self.limit, self.offset)
+        other.fieldMapping = self.fieldMapping
+        return other
+
+    # -- taking parts out, for endpoints that do them themselves -------------------------------------------------------
 
     def popProperties(self) -> list[str]:
         """The names of the properties to embed; they are removed."""
@@ -256,7 +262,7 @@ class ResultSpec:
             return True
         return False
 
-    # -- doing the rest in memory -----------------------------------------------------------------------------------------
+    # -- doing the rest in memory --------------------------------------------------------------------------------
 
     def apply(self, data: Any) -> Any:
         """Apply what is left of the specification.
@@ -268,6 +274,9 @@ class ResultSpec:
             return data
         if not isinstance(data, (list, ListResult)):
             return self._choose([data])[0]
+        done = not (self.filters or self.fields or self.order or self.offset) and self.limit is None
+        if done and isinstance(data, ListResult):
+            return data
         total, offset, limit = (
             (data.total, data.offset, data.limit) if isinstance(data, ListResult) else (None, None, None)
         )
@@ -306,7 +315,7 @@ def _same(key: Any) -> Any:
 def _names(names: Iterable[str] | str | None) -> list[str] | None:
     if names is None:
         return None
-    return [names] if isinstance(names, str) else list(names)
+    return [names] if isinstance(names, str) else list(names) or None
 
 
 class OptimisedResultSpec(ResultSpec):

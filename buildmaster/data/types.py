@@ -268,6 +268,7 @@ class Entity(Type):
     """A resource: a dictionary with the fields that a subclass lists as attributes."""
 
     fields: ClassVar[dict[str, Type]] = {}
+    _differing: ClassVar[list[tuple[str, Type]]]
 
     def __init__(self, name: str) -> None:
         self.name = name  # type: ignore[misc]
@@ -306,5 +307,23 @@ class Entity(Type):
     def to_json(self, value: Any) -> Any:
         if not isinstance(value, dict):
             return value
-        fields = self.fields
-        return {key: fields[key].to_json(item) if key in fields else item for key, item in value.items()}
+        converted = {**value}
+        for name, field in self._converted():
+            if name in converted:
+                converted[name] = field.to_json(converted[name])
+        return converted
+
+    @classmethod
+    def _converted(cls) -> list[tuple[str, Type]]:
+        """The fields that JSON shows otherwise."""
+        if "_differing" not in vars(cls):
+            cls._differing = [(name, field) for name, field in cls.fields.items() if _differs(field)]
+        return cls._differing
+
+
+def _differs(field: Type) -> bool:
+    if isinstance(field, NoneOk):
+        return _differs(field.nestedType)
+    if isinstance(field, List):
+        return _differs(field.of)
+    return isinstance(field, (DateTime, Binary)) or (isinstance(field, Entity) and bool(field._converted()))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-
 import sqlalchemy as sa
 
 from buildmaster.base.strings import force_identifier
@@ -43,13 +41,5 @@ def update_info(
     }
     if any(getattr(row, name) != value for name, value in values.items()):
         txn.update(_projects, projectid, **values)
-        txn.note("project", "update", projectid=projectid, name=row.name, active=bool(row.active), **values)
+        txn.note("project", "update", projectid=projectid, name=row.name, **values)
     return True
-
-
-def set_active(txn: Txn, projectids: Collection[int]) -> None:
-    """Make these the projects that are in use; an active project has a builder on an active master."""
-    query = sa.select(_projects.c.id).where(_projects.c.active == 1)
-    active = set(txn.execute(query, touches=(_projects,)).scalars())
-    for projectid in sorted(active ^ set(projectids)):
-        txn.update(_projects, projectid, active=int(projectid in projectids))

@@ -94,6 +94,7 @@ class View:
     attributes: Mapping[str, Field] = attrs.field(factory=dict)  # read as attributes only
     on_request: Mapping[str, Callable[[], Any]] = attrs.field(factory=dict)
     """Property fields, which are read only when properties are asked for, and what they hold else."""
+    hidden: frozenset[str] = frozenset()  # fields that are no part of the resource
 
 
 @attrs.frozen
@@ -174,12 +175,15 @@ def fetch_one(conn: sa.Connection, view: View, scopes: Mapping[str, Any], spec: 
     return row
 
 
-def fetch_among(conn: sa.Connection, view: View, keys: Sequence[int], spec: Spec) -> Page:
-    """The page that the specification selects of the rows with these ids; of very many ids the largest count."""
+def fetch_among(conn: sa.Connection, view: View, keys: Iterable[int], spec: Spec, field: str | None = None) -> Page:
+    """The page that the specification selects of the rows with these ids; of very many ids the largest count.
+
+    With ``field`` it is that field, not the id, that has to be one of ``keys``.
+    """
     wanted = sorted(set(keys))[-_MOST_KEYS:]
     if not wanted:
-        return Page([], spec.offset or 0)
-    among = _Among(view.key, next(iter(chunks(wanted, len(wanted)))))
+        return Page([], 0)
+    among = _Among(field or view.key, next(iter(chunks(wanted, len(wanted)))))
     narrowed = _Selection(
         [among, *(spec.filters or ())], spec.fields, spec.order, spec.limit, spec.offset, spec.properties
     )
@@ -248,7 +252,7 @@ def _relate(conn: sa.Connection, rows: Sequence[Row], name: str, field: Related)
         row[name] = found[key] if key in found else field.empty()
 
 
-# -- compiling ----------------------------------------------------------------------------------------------------------
+# -- compiling ----------------------------------------------------------------------------------------------------
 
 
 class _Binder:
@@ -331,7 +335,7 @@ def _field(view: View, name: str) -> Field | Nested:
 def chosen_fields(view: View, fields: Sequence[str] | None) -> list[str]:
     """The names of the fields that a specification's ``fields`` selects; names with ``-`` leave one out."""
     if fields is None:
-        return list(view.fields)
+        return [name for name in view.fields if name not in view.hidden]
     for name in fields:
         _field(view, name.removeprefix("-"))
     if fields and all(name.startswith("-") for name in fields):
@@ -443,7 +447,7 @@ def _row_maker(
 
     def make(raw: Sequence[Any], wanted: frozenset[str] | None) -> Row:
         if straight:
-            row = Row(zip(names, raw))
+            row = Row(zip(names, raw, strict=False))
         else:
             row = Row.fromkeys(names)
             for name, at in plain:

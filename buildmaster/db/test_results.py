@@ -48,12 +48,12 @@ def complete_set(txn: Txn, setid: int, tests_passed: int | None = None, tests_fa
         return
     values = {"tests_passed": tests_passed, "tests_failed": tests_failed, "complete": 1}
     txn.update(_sets, setid, **values)
-    fields = {name: getattr(row, name) for name in _sets.c.keys() if name != "id"}
+    fields = {column.name: getattr(row, column.name) for column in _sets.c if column.name != "id"}
     txn.note("test_result_set", "completed", test_result_setid=setid, **{**fields, **values, "complete": True})
 
 
 def add_results(txn: Txn, builderid: int, setid: int, results: Sequence[Mapping[str, Any]]) -> None:
-    """Store results: each has ``value`` and ``test_name`` or ``test_code_path``, perhaps ``line`` and ``duration_ns``."""
+    """Store results: ``value``, ``test_name`` or ``test_code_path``, and perhaps ``line`` and ``duration_ns`` of each."""
     txn.insert_many(
         _results,
         [

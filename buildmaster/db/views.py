@@ -193,6 +193,7 @@ WORKERS = View(
         builderid=(sa.literal_column("c.builderid", sa.Integer()), "configured"),
         masterid_alone=(sa.literal_column("cm.masterid", sa.Integer()), "configured_masters"),
         builderid_alone=(sa.literal_column("cb.builderid", sa.Integer()), "configured_builders"),
+        buildername=(s.builders.c.name, "configured_builders", "builder"),
     ),
     {
         "configured": (
@@ -210,20 +211,30 @@ WORKERS = View(
             sa.literal_column("cb.workerid", sa.Integer()) == s.workers.c.id,
             False,
         ),
+        "builder": (s.builders, s.builders.c.id == sa.literal_column("cb.builderid", sa.Integer()), False),
     },
     attributes={"last_connection": Moment(s.workers.c.last_connection)},
 )
 
 # -- projects ---------------------------------------------------------------------------------------------------------
 
+_in_use = (
+    sa.select(sa.literal_column("1"))
+    .select_from(s.builders.join(s.builder_masters, s.builder_masters.c.builderid == s.builders.c.id))
+    .where(s.builders.c.projectid == s.projects.c.id)
+    .correlate(s.projects)
+    .exists()
+)
 PROJECTS = View(
     "projects",
     s.projects,
     "projectid",
-    _fields(
-        s.projects, "name", "slug", "active", "description", "description_format", "description_html", projectid="id"
-    ),
-    _scopes(projectid=s.projects.c.id, projectname=s.projects.c.name, active=s.projects.c.active),
+    {
+        **_fields(s.projects, "name", "slug", projectid="id"),
+        "active": Flag(sa.case((_in_use, 1), else_=0), yes=_in_use, no=sa.not_(_in_use)),
+        **_fields(s.projects, "description", "description_format", "description_html"),
+    },
+    _scopes(projectid=s.projects.c.id, projectname=s.projects.c.name),
 )
 
 CODEBASES = View(
@@ -421,19 +432,12 @@ BUILDS = View(
         buildername=(s.builders.c.name, "builder"),
         buildrequestid=_b.buildrequestid,
         workerid=_b.workerid,
-        changeid=(s.changes.c.id, "request", "sources", "change"),
         parent_buildid=(_triggering.c.parent_buildid, "request", "triggering"),
     ),
     {
         **_BUILDER,
         "properties": (s.build_properties, s.build_properties.c.buildid == _b.id, True),
         "request": (s.buildrequests, _r.id == _b.buildrequestid, False),
-        "sources": (
-            s.buildset_sourcestamps,
-            s.buildset_sourcestamps.c.buildsetid == _r.buildsetid,
-            False,
-        ),
-        "change": (s.changes, s.changes.c.sourcestampid == s.buildset_sourcestamps.c.sourcestampid, False),
         "triggering": (_triggering, _triggering.c.id == _r.buildsetid, False),
     },
     on_request={"properties": dict},
@@ -481,6 +485,21 @@ LOGS = View(
     {**_STEP, **_BUILD, **_BUILDER},
 )
 
+LOG_PLACES = View(
+    "logs",
+    s.logs,
+    "logid",
+    {
+        **_fields(s.logs, "slug", "type", logid="id"),
+        "step": Text(s.steps.c.name, ("step",)),
+        "build": Number(_b.number, ("step", "build")),
+        "builder": Text(s.builders.c.name, ("step", "build", "builder")),
+    },
+    LOGS.scopes,
+    LOGS.joins,
+)
+"""What a log's file is called after."""
+
 _data_build = {"build": (s.builds, _b.id == s.build_data.c.buildid, False), **_BUILDER}
 BUILD_DATA = View(
     "build_data",
@@ -499,6 +518,7 @@ BUILD_DATA = View(
         buildername=(s.builders.c.name, "build", "builder"),
     ),
     _data_build,
+    hidden=frozenset({"build_dataid"}),
 )
 
 TEST_RESULT_SETS = View(
