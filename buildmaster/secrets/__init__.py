@@ -1,0 +1,1 @@
+"""Secrets: values that a configuration names and that a provider keeps."""
