@@ -24,31 +24,17 @@ from twisted.web.resource import IResource
 from zope.interface import implementer
 
 from buildmaster.base.aio import deferred, maybe
+from buildmaster.base.configured import ConfiguredMixin
 from buildmaster.base.errors import error
 from buildmaster.base.strings import bytes2unicode, unicode2bytes
-from buildmaster.www import htpasswd, session
+from buildmaster.www import htpasswd
 from buildmaster.www.resource import ErrorPage, Redirect, Resource, protect_redirect_url
-from buildmaster.www.session import (
-    build_anonymous_user_info,
-    build_cookie_name,
-    parse_user_info_from_token,
-)
 
 SESSION_SECRET_LENGTH = 128
 SESSION_SECRET_ALGORITHM = "HS256"
 
 
-class _Configured:
-    """Has a ``name`` and shows it in ``/config``."""
-
-    name: str | None = None
-
-    def getConfigDict(self) -> dict[str, Any]:
-        """What the front end may know of this object."""
-        return {"name": self.name or type(self).__name__}
-
-
-class UserInfoProviderBase(_Configured):
+class UserInfoProviderBase(ConfiguredMixin):
     """Finds more about a user than the login told; subclasses ask a directory, a database …"""
 
     name = "noinfo"
@@ -69,12 +55,16 @@ class AuthRootResource(Resource):
         return ErrorPage(404, "No such page")
 
 
-class AuthBase(_Configured):
+class AuthBase(ConfiguredMixin):
     """Base of all authentication plugins."""
 
     def __init__(self, userInfoProvider: Any = None) -> None:
         self.userInfoProvider = UserInfoProviderBase() if userInfoProvider is None else userInfoProvider
         self.master: Any = None
+
+    def getConfigDict(self) -> dict[str, Any]:
+        """What the front end may know: the name of the method."""
+        return {"name": self.name or type(self).__name__}
 
     def reconfigAuth(self, master: Any, new_config: Any) -> Any:
         """The auth belongs to this master from now on."""
@@ -371,24 +361,3 @@ class HTPasswdAuth(TwistedICredAuthBase):
 
     def __init__(self, passwdFile: str, **kwargs: Any) -> None:
         super().__init__([BasicCredentialFactory(b"buildbot")], [htpasswd.PasswordFile(passwdFile)], **kwargs)
-
-
-__all__ = [
-    "AuthBase",
-    "AuthRealm",
-    "AuthRootResource",
-    "CustomAuth",
-    "HTPasswdAuth",
-    "LoginResource",
-    "LogoutResource",
-    "NoAuth",
-    "PreAuthenticatedLoginResource",
-    "RemoteUserAuth",
-    "TwistedICredAuthBase",
-    "UserInfoProviderBase",
-    "UserPasswordAuth",
-    "build_anonymous_user_info",
-    "build_cookie_name",
-    "parse_user_info_from_token",
-    "session",
-]

@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from buildmaster.base.aio import deferred, maybe
+from buildmaster.base.configured import ConfiguredMixin
 from buildmaster.base.errors import error
 from buildmaster.base.strings import bytes2unicode, unicode2bytes
 from buildmaster.www import headers
@@ -21,15 +22,11 @@ NOBODY = (
 )
 
 
-class AvatarBase:
+class AvatarBase(ConfiguredMixin):
     """Base of all avatar methods; knows nobody."""
 
     name = "noavatar"
     master: Any = None
-
-    def getConfigDict(self) -> dict[str, Any]:
-        """What the front end may know of this object."""
-        return {"name": self.name}
 
     def getUserAvatar(self, email: bytes, username: bytes | None, size: int, defaultAvatarUrl: bytes) -> Any:
         """A pair (content type, data), None, or a Deferred of either; raises :class:`Redirect` to a picture's URL.

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from twisted.cred.portal import Portal
-from twisted.internet import defer, endpoints
+from twisted.internet import endpoints
 from twisted.logger import Logger
 from twisted.web import guard
 from twisted.web.error import Error
@@ -56,6 +56,7 @@ class WWWService(ReconfigurableServiceMixin, AsyncMultiService):
         self.site: BuildbotSite | None = None
         self.port: str | None = None
         self._listening: Any = None
+        self._warned_of: str | None = None
         self._auth: AuthBase = NoAuth()
         self._resources: list[Any] = []
         self._open: list[Any] = []
@@ -79,8 +80,9 @@ class WWWService(ReconfigurableServiceMixin, AsyncMultiService):
         if port != self.port:
             await self._stop_listening()
             self.port, self._listening = port, listening
-        if port is not None and settings.authz is None:
+        if port is not None and settings.authz is None and self._warned_of != port:
             log.warn(OPEN_WARNING, port=port)
+        self._warned_of = port if settings.authz is None else None
         await as_deferred(super().reconfigServiceWithBuildbotConfig(new_config))
 
     async def _listen(self, port: str) -> Any:
@@ -260,6 +262,3 @@ def endpoint_description(port: str | int | None) -> str | None:
 def _stored_secret(txn: Any, candidate: str) -> str:
     objectid = state.object_id(txn, *STATE_OBJECT)
     return state.create(txn, objectid, "session_secret", candidate)
-
-
-__all__ = ["BuildbotSession", "BuildbotSite", "WWWService", "defer"]

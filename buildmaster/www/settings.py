@@ -104,6 +104,8 @@ _FIELDS = frozenset(field.name for field in attrs.fields(Settings))
 
 def check(www: Mapping[str, Any]) -> list[str]:
     """A sentence for each mistake in a ``www`` dictionary."""
+    if not isinstance(www, Mapping):
+        return []  # said already by who reads the file
     errors = []
     unknown = sorted(set(www) - KNOWN)
     if unknown:
@@ -119,7 +121,8 @@ def check(www: Mapping[str, Any]) -> list[str]:
 
 
 def _check_versions(www: Mapping[str, Any]) -> list[str]:
-    for entry in www.get("versions") or ():
+    entries = www.get("versions") or ()
+    for entry in entries if isinstance(entries, (list, tuple)) else ():
         if not isinstance(entry, (list, tuple)) or len(entry) != 2:
             return [f"c['www']['versions']: {entry!r} must be a pair (name, version)"]
     return []
@@ -127,6 +130,8 @@ def _check_versions(www: Mapping[str, Any]) -> list[str]:
 
 def _check_dialects(www: Mapping[str, Any]) -> list[str]:
     dialects = www.get("change_hook_dialects") or {}
+    if not isinstance(dialects, Mapping):
+        return []
     return [
         f"c['www']['change_hook_dialects']: there is no hook {name!r} in this version; use a poller or "
         "'buildmaster sendchange', or set it to False"
