@@ -42,6 +42,10 @@ class Database:
     the time that rows are stamped with.  ``engine_kwargs`` are extra arguments for the SQLAlchemy engine.
     """
 
+    probe: Callable[[str], None] | None = None
+    """Called around each COMMIT ("before-commit", "after-commit", "before-delivery"): a signal for tests, which may
+    raise there to play a crash.  Set it on the class to reach the first commits of a master, too."""
+
     def __init__(
         self,
         url: str,
@@ -53,7 +57,6 @@ class Database:
         self.url = dialects.parse_url(url, basedir)
         self.backend = self.url.get_backend_name()
         self.counters: Counter = Counter()
-        self.probe: Callable[[str], None] | None = None
         self.on_facts: Callable[[list[Fact]], None] | None = None
         self.masterid: int | None = None
         self.epoch = 0
@@ -155,8 +158,9 @@ class Database:
         return result
 
     def _signal(self, name: str) -> None:
-        if self.probe is not None:
-            self.probe(name)
+        probe = self.probe
+        if probe is not None:
+            probe(name)
 
     # -- writing ---------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,54 @@
+"""A crash at any commit (before it, after it, before its results are delivered) changes nothing in the end."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+
+from tests.crash.stories import ALL
+from tests.crash.story import Ending, Story, tell
+
+SAMPLE = 25
+"""How many crashes of a story are tried in each run of the tests; contrib/crash_sweep.py tries all."""
+
+_uninterrupted: dict[str, Ending] = {}
+
+
+def uninterrupted(story: Story, basedir: Path) -> Ending:
+    if story.name not in _uninterrupted:
+        _uninterrupted[story.name] = tell(story, basedir / "uninterrupted")
+    return _uninterrupted[story.name]
+
+
+@pytest.mark.parametrize("story", ALL, ids=lambda story: story.name)
+def test_a_story_comes_to_rest(story: Story, tmp_path: Path) -> None:
+    ending = uninterrupted(story, tmp_path)
+    assert ending.problems == []
+    assert ending.state["builds"] != []
+
+
+@pytest.mark.parametrize("story", ALL, ids=lambda story: story.name)
+def test_a_crash_changes_nothing(story: Story, tmp_path: Path) -> None:
+    expected = uninterrupted(story, tmp_path)
+    points = list(range(1, len(expected.signals) + 1))
+    chosen = points if len(points) <= SAMPLE else sorted(random.Random(story.name).sample(points, SAMPLE))
+    for point in chosen:
+        ending = tell(story, tmp_path / str(point), [point])
+        where = f"crash at signal {point} ({expected.signals[point - 1]}) of {story.name}"
+        assert ending.problems == [], where
+        assert ending.state == expected.state, where
+
+
+@pytest.mark.parametrize("story", ALL, ids=lambda story: story.name)
+def test_two_crashes_change_nothing_either(story: Story, tmp_path: Path) -> None:
+    """The second one may come while the first one's damage is being mended."""
+    expected = uninterrupted(story, tmp_path)
+    rng = random.Random(story.name)
+    for n in range(4):
+        first = rng.randint(1, len(expected.signals))
+        points = [first, first + rng.randint(1, 12)]
+        ending = tell(story, tmp_path / f"two-{n}", points)
+        assert ending.problems == [], f"crashes at signals {points} of {story.name}"
+        assert ending.state == expected.state, f"crashes at signals {points} of {story.name}"
