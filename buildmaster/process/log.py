@@ -45,6 +45,7 @@ class Log:
     """
 
     _classes: dict[str, type[Log]] = {}
+    step: Any = None  # whose log it is, if a step made it
 
     def __init__(
         self, master: Any, name: str, type: str, logid: int, decoder: str | Decoder, row: LogRow | None = None

@@ -1,0 +1,100 @@
+"""A build's row while it runs, its properties and its steps' rows: what is written when."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import attrs
+from twisted.internet import defer
+
+from buildmaster.db import build_properties, builds, steps
+from buildmaster.db.builds import BuildRow
+from buildmaster.db.steps import StepRow
+from buildmaster.properties import Properties
+
+SETTLE_SECONDS = 0.5
+"""Texts that change more often are written once."""
+
+
+class BuildRecord:
+    """The rows of one build."""
+
+    def __init__(self, db: Any, reactor: Any, row: BuildRow, properties: Properties) -> None:
+        self.row = row
+        self._db, self._reactor = db, reactor
+        self._properties = properties
+        self._stored: dict[str, Any] | None = None  # the properties as they are stored
+        self._timer: Any = None
+        self._waited = 0.0
+        self._next_step = 0
+
+    # -- what it is doing ------------------------------------------------------------------------------------------------------
+
+    def set_state_string(self, text: str) -> None:
+        """What the build is doing; written soon, unless something else comes first."""
+        if text == self.row.state_string or self.row.complete:
+            return
+        self.row = attrs.evolve(self.row, state_string=text)
+        if self._timer is None:
+            self._timer = self._reactor.callLater(SETTLE_SECONDS, self._write)
+
+    def _write(self) -> None:
+        self._timer = None
+        self._db.progress(builds.set_state_string, self.row)
+
+    def add_locks_duration(self, seconds: float) -> None:
+        """The build, or a step of it, has waited for locks."""
+        self._waited += seconds
+        self.row = attrs.evolve(self.row, locks_duration_s=int(self._waited))
+
+    # -- properties ------------------------------------------------------------------------------------------------------------
+
+    def save_properties(self) -> None:
+        """Store the properties if any has changed since this was done last."""
+        now = self._properties.asDict()
+        if self._stored is None:
+            self._db.progress(build_properties.add, self.row.buildid, now)
+        elif now != self._stored:
+            changed = {name: value for name, value in now.items() if self._stored.get(name) != value}
+            self._db.progress(build_properties.replace, self.row.buildid, now, changed)
+        self._stored = now
+
+    # -- steps -----------------------------------------------------------------------------------------------------------------
+
+    def new_step(self, name: str) -> StepRow:
+        """The row of another step."""
+        row = StepRow(self._db.new_id("steps"), self._next_step, name, self.row.buildid)
+        self._next_step += 1
+        return row
+
+    def add_steps(self, rows: Iterable[StepRow]) -> None:
+        """Store the rows of steps that will be run."""
+        rows = list(rows)
+        if rows:
+            self._db.progress(steps.add, *rows)
+
+    # -- the end ---------------------------------------------------------------------------------------------------------------
+
+    def finish(self, results: int, state_string: str, request_ids: Sequence[int]) -> defer.Deferred[bool]:
+        """The end of the build, its requests and buildsets; fires when it is committed.
+
+        False if the build had been ended by somebody else before.
+        """
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        properties = self._properties.asDict()
+        changed = None if properties == self._stored else properties
+        self.row = attrs.evolve(
+            self.row,
+            complete=True,
+            complete_at=self._reactor.seconds(),
+            results=results,
+            state_string=state_string,
+        )
+        if self._stored is None and changed is not None:
+            self._db.progress(build_properties.add, self.row.buildid, properties)
+            changed = None
+        self._stored = properties
+        return self._db.write(builds.finish, self.row, list(request_ids), changed)
