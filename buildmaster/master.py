@@ -31,6 +31,7 @@ from buildmaster.life.heartbeat import Heartbeat
 from buildmaster.life.reconfig import Reconfigurer
 from buildmaster.life.signals import SignalHandlers
 from buildmaster.life.words import StartFailed, explain, explain_database, hide_password
+from buildmaster.locks import LockRegistry
 from buildmaster.mq.connector import MQConnector
 from buildmaster.mq.journal import Journal
 from buildmaster.net.pb import PBManager
@@ -83,6 +84,7 @@ class BuildMaster(ReconfigurableServiceMixin, MasterService):
         self.name = f"{socket.gethostname()}:{self.basedir}"
         self.log_rotation = LogRotation()
         self.config: Any = MasterConfig()
+        self.locks = LockRegistry()
         self.masterid: int | None = None
         self.db: Any = None
         self.creates_database = False
