@@ -82,7 +82,9 @@ class Txn:
     def insert_many(self, table: sa.Table, rows: Iterable[Mapping[str, Any]]) -> None:
         """Add several rows."""
         template = _TEMPLATES[table.name]
-        self._inserts.setdefault(table.name, []).extend({**template, **row} for row in rows)
+        full = [{**template, **row} for row in rows]
+        if full:
+            self._inserts.setdefault(table.name, []).extend(full)
 
     def update(self, table: sa.Table, key: Any, key_column: str = "id", **values: Any) -> None:
         """Set columns of the row with this key, unguarded.  Sent with the batch's other rows, in order.
