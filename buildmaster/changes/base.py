@@ -32,6 +32,15 @@ class ChangeSource(ClusteredBuildbotService):
         """A line about this source, for people."""
         return f"{type(self).__name__} {self.name}"
 
+    def _getServiceId(self) -> Any:
+        return self.master.data.updates.findChangeSourceId(self.name)
+
+    def _claimService(self) -> Any:
+        return self.master.data.updates.trySetChangeSourceMaster(self.serviceid, self.master.masterid)
+
+    def _unclaimService(self) -> Any:
+        return self.master.data.updates.trySetChangeSourceMaster(self.serviceid, None)
+
 
 class ReconfigurablePollingChangeSource(ChangeSource):
     """A source that asks for changes again and again.

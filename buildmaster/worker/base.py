@@ -56,8 +56,6 @@ class AbstractWorker(BuildbotService):
     quarantine_initial_timeout: float = 10
     quarantine_max_timeout: float = 60 * 60
 
-    reconfig_priority = 127
-
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.workerid: int | None = None
@@ -330,8 +328,9 @@ class AbstractWorker(BuildbotService):
 
     @deferred
     async def attachBuilder(self, builder: Any) -> None:
-        """Give this worker to a builder."""
-        await maybe(builder.attached, self, self.worker_commands)
+        """Give this worker to a builder; nothing happens before the worker knows its builders."""
+        if self.session.state == PRESENT:
+            await maybe(builder.attached, self, self.worker_commands)
 
     @deferred
     async def disconnect(self) -> None:

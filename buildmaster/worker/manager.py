@@ -72,7 +72,7 @@ class WorkerManager(BuildbotServiceManager):
     name = "WorkerManager"
     managed_services_name = "workers"
     config_attr = "workers"
-    reconfig_priority = 127
+    reconfig_priority = 150  # before the builders, which ask for their workers
 
     PING_TIMEOUT = 10
     """Seconds that a connected worker has for showing that it lives, when another of its name comes."""
