@@ -1,4 +1,4 @@
-# mypy: disable-error-code="misc,no-self-argument,empty-body"
+# mypy: disable-error-code="misc,empty-body"
 """The documented interfaces and exceptions that plugins and steps name.
 
 Classes of users declare that they provide one with :func:`zope.interface.implementer`; the checks of a configuration
