@@ -17,6 +17,7 @@ from buildmaster.base.aio import deferred, maybe
 from buildmaster.base.errors import error
 from buildmaster.base.strings import bytes2unicode
 from buildmaster.changes import base
+from buildmaster.changes.reporting import Reporter
 from buildmaster.net import git, git_credential
 from buildmaster.net.git_mirror import Auth, GitError, Mirror, RefNews
 
@@ -177,6 +178,7 @@ class GitPoller(base.ReconfigurablePollingChangeSource):
         self.sshKnownHosts = sshKnownHosts
         self.git_credentials = git_credential.options_for(auth_credentials, git_credentials, repourl)
         self._mirror = Mirror(self.master.reactor, repourl, self.workdir, gitbin, encoding)
+        self._reporter = Reporter(self.master, self.name, "GitPoller")
         await maybe(
             super().reconfigService,
             name=name,
@@ -314,13 +316,13 @@ class GitPoller(base.ReconfigurablePollingChangeSource):
 
     async def _store(self, changes: Sequence[Mapping[str, Any]], seen: Mapping[str, str]) -> None:
         state = {git.short_branch(ref): sha for ref, sha in sorted(seen.items())}
-        await self.report(changes, {STATE: state})
+        await self._reporter.report(changes, {STATE: state})
         self.lastRev = state
 
     async def _last_seen(self) -> dict[str, str] | None:
         """Where the references stood; None before the first look."""
         if self.lastRev is None:
-            self.lastRev = await self.getState(STATE, None)
+            self.lastRev = await self._reporter.state(STATE)
         return self.lastRev
 
     async def _auth(self) -> Auth:
@@ -338,8 +340,8 @@ class GitPoller(base.ReconfigurablePollingChangeSource):
         return Auth(key, known_hosts, credentials)
 
     async def _rendered(self, values: list[Any]) -> list[Any]:
-        rendered = await maybe(self.renderSecrets, values)
-        return list(rendered)
+        rendered = await maybe(self.renderSecrets, *values)
+        return [rendered] if len(values) == 1 else list(rendered)
 
 
 def _check_encoding(encoding: Any) -> None:

@@ -54,6 +54,12 @@ class ChangeIntake:
         src: str | None,
     ) -> int:
         """Store a change; returns its id.  Raises :class:`InvalidChange`."""
+        return await self._store(await self.complete(given, category, codebase), src)
+
+    async def complete(
+        self, given: Mapping[str, Any], category: str | Callable[..., Any] | None, codebase: str | None
+    ) -> NewChange:
+        """The change that these arguments mean, completed from the configuration.  Raises :class:`InvalidChange`."""
         change = checked(given, self._master.db.now())
         config = self._master.config
         if callable(category):
@@ -67,7 +73,7 @@ class ChangeIntake:
         if change.revision and not change.revlink and config.revlink is not None:
             link = await maybe(config.revlink, change.revision, change.repository)
             change = attrs.evolve(change, revlink=_text("revlink", link) or "")
-        return await self._store(change, src)
+        return change
 
     async def _store(self, change: NewChange, src: str | None) -> int:
         who = (src, change.author) if src and change.author else None

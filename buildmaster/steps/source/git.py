@@ -239,13 +239,14 @@ class Git(Source, GitStepMixin):
     async def _update(self) -> None:
         """Fetch and check out; after a failure as ``clobberOnFailure`` says."""
         try:
-            if not await self._has_revision() or self.tags:
+            known = await self._has_revision()
+            if not known or self.tags:
                 await self._fetch_with_retry(self._wanted_ref)
-            await self._check_out()
+            await self._check_out(known)
         except BuildStepFailed:
             if not self.clobberOnFailure or self.stopped:
                 raise
-            await self._clone_anew()
+            await self._clone_anew(spare=0)
 
     async def _has_revision(self) -> bool:
         """Whether the wanted revision is here already."""
@@ -267,9 +268,9 @@ class Git(Source, GitStepMixin):
             args.append("--tags")
         return await self._dovccmd([*args, self.repourl, ref], abandonOnFailure)
 
-    async def _check_out(self) -> None:
-        """Check out the revision, or what was fetched last, as a branch of its name."""
-        if self.revision is not None and not await self._has_revision():
+    async def _check_out(self, known: bool = False) -> None:
+        """Check out the revision, or what was fetched last, as a branch of its name; ``known``: it is here."""
+        if self.revision is not None and not known and not await self._has_revision():
             # not of that branch, or beyond the depth: many servers give any commit that is asked for by its id
             await self._fetch(self.revision, abandonOnFailure=False)
         await self._check_out_commit(self.revision or "FETCH_HEAD")
@@ -277,6 +278,8 @@ class Git(Source, GitStepMixin):
 
     async def _check_out_commit(self, commit: str) -> None:
         name = self._branch_name()
+        if name is None and self._wanted_ref == "HEAD":
+            name = await self._default_branch()
         if name is not None and await self._dovccmd(["checkout", "-f", "-B", name, commit], False) == RC_SUCCESS:
             return
         await self._dovccmd(["checkout", "-f", "--detach", commit])
@@ -285,6 +288,13 @@ class Git(Source, GitStepMixin):
         """The local branch to be on; None for what is not a branch."""
         name = git.short_branch(self._wanted_ref)
         return None if name == "HEAD" or name.startswith("refs/") else name
+
+    async def _default_branch(self) -> str | None:
+        """The name of the remote's default branch, as the clone found it; None if it found none."""
+        origin = self.origin or "origin"
+        args = ["symbolic-ref", "--short", f"refs/remotes/{origin}/HEAD"]
+        output = await self._dovccmd(args, abandonOnFailure=False, collectStdout=True)
+        return output.strip().removeprefix(f"{origin}/") or None if isinstance(output, str) else None
 
     async def _update_submodules(self) -> None:
         if not self.submodules:
@@ -297,9 +307,10 @@ class Git(Source, GitStepMixin):
             args.append("--remote")
         await self._dovccmd(args)
 
-    async def _clone_anew(self) -> None:
-        """Clone into an emptied workdir; after failures again, as ``retry`` and ``clobberOnFailure`` say."""
-        spare = 1 if self.clobberOnFailure else 0
+    async def _clone_anew(self, spare: int | None = None) -> None:
+        """Clone into an emptied workdir; after failures ``spare`` times more at once, then as ``retry`` says."""
+        if spare is None:
+            spare = 1 if self.clobberOnFailure else 0
         while True:
             await self.runRmdir(self.workdir, timeout=self.timeout)
             try:

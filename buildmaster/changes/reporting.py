@@ -1,0 +1,68 @@
+"""What a poller found and how far it has looked, stored by one transaction.
+
+``addChange`` for pollers: whatever dies, a change is reported once, because the state of its poller moves with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import attrs
+
+from buildmaster.base.records import NewChange
+from buildmaster.data.incoming import SOURCES, ChangeIntake
+from buildmaster.db import changes, state, users
+from buildmaster.db.txn import Txn
+
+_FIELDS = (
+    "files",
+    "comments",
+    "author",
+    "committer",
+    "revision",
+    "when_timestamp",
+    "branch",
+    "revlink",
+    "properties",
+    "repository",
+    "project",
+)
+
+
+class Reporter:
+    """The state and the changes of one poller, known by its name and class name."""
+
+    def __init__(self, master: Any, name: str, class_name: str) -> None:
+        self._master = master
+        self._intake = ChangeIntake(master)
+        self._key = (name, class_name)
+
+    async def state(self, name: str, default: Any = None) -> Any:
+        """A value stored by an earlier report; ``default`` if there is none."""
+        objectid = await self._master.db.write(state.object_id, *self._key)
+        return await self._master.db.read(state.get, objectid, name, default)
+
+    async def report(self, found: Sequence[Mapping[str, Any]], values: Mapping[str, Any]) -> list[int]:
+        """Store changes (dictionaries of ``addChange``'s arguments) and values, all or nothing; the changes' ids.
+
+        Raises :class:`~buildmaster.data.incoming.InvalidChange` for a change that can't be stored.
+        """
+        new = [(await self._complete(one), one.get("src")) for one in found]
+        return await self._master.db.write(_store, new, self._key, dict(values))
+
+    async def _complete(self, one: Mapping[str, Any]) -> NewChange:
+        given = {name: one.get(name) for name in _FIELDS}
+        return await self._intake.complete(given, one.get("category"), one.get("codebase"))
+
+
+def _store(
+    txn: Txn, new: Sequence[tuple[NewChange, str | None]], key: tuple[str, str], values: dict[str, Any]
+) -> list[int]:
+    changeids = []
+    for change, src in new:
+        if src in SOURCES and change.author:
+            change = attrs.evolve(change, uid=users.find_by_attribute(txn, change.author, src, change.author))
+        changeids.append(changes.add(txn, change))
+    state.put_for(txn, *key, values)
+    return changeids
