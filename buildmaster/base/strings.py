@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
-import string
 from typing import Any
 
 _identifier_re = re.compile(r"^[^\W\d][\w-]*$", re.UNICODE)
-_safe_table = bytes.maketrans(
-    (string.whitespace + string.punctuation).encode(), b"_" * len(string.whitespace + string.punctuation)
-)
+badchars_map = bytes.maketrans(b"\t !#$%&'()*+,./:;<=>?@[\\]^{|}~", b"_" * 30)
+"""What :func:`safeTranslate` changes: white space and punctuation but for ``- _ " ` ``."""
 
 
 def bytes2unicode(x: Any, encoding: str = "utf-8", errors: str = "strict") -> Any:
@@ -48,9 +46,9 @@ def increment_identifier(value: str, maxlen: int = 50) -> str:
 
 
 def safeTranslate(s: str | bytes) -> bytes:
-    """A name made fit to be a directory: white space and punctuation become ``_``."""
+    """A name made fit to be a directory: white space and most punctuation become ``_``."""
     raw = s.encode("utf8") if isinstance(s, str) else s
-    return raw.translate(_safe_table)
+    return raw.translate(badchars_map)
 
 
 def ascii2unicode(x: Any) -> Any:

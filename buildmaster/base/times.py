@@ -39,10 +39,10 @@ def human_duration(seconds: float) -> str:
 
 
 def formatInterval(eta: float) -> str:
-    """Seconds as the documented ``1 hours, 2 mins, 3 secs``."""
+    """Seconds as the documented ``1 hrs, 2 mins, 3 secs``."""
     parts = []
     if eta > 3600:
-        parts.append(f"{int(eta // 3600)} hours")
+        parts.append(f"{int(eta // 3600)} hrs")
         eta %= 3600
     if eta > 60:
         parts.append(f"{int(eta // 60)} mins")
