@@ -54,3 +54,32 @@ def formatInterval(eta: float) -> str:
 def human_readable_delta(start: float, end: float) -> str:
     """The time between two epochs in words."""
     return human_duration(max(0.0, end - start))
+
+
+def fuzzyInterval(seconds: float) -> str:
+    """About how long: ``a moment``, ``30 seconds``, ``2 hours``."""
+    if seconds <= 1:
+        return "a moment"
+    if seconds < 20:
+        return f"{int(seconds)} seconds"
+    if seconds < 55:
+        return f"{round(seconds / 10) * 10} seconds"
+    for limit, size, one, many in _FUZZY:
+        if seconds < limit:
+            count = round(seconds / size)
+            return one if count <= 1 else f"{count} {many}"
+    years = round(seconds / (365.25 * 86400))
+    return "a year" if years <= 1 else f"{years} years"
+
+
+_FUZZY = (
+    (55 * 60, 60, "a minute", "minutes"),
+    (23 * 3600, 3600, "an hour", "hours"),
+    (27 * 86400, 86400, "a day", "days"),
+    (335 * 86400, 30 * 86400, "a month", "months"),
+)
+
+
+def toJson(obj: object) -> int | None:
+    """For ``json.dumps(default=…)``: a point in time as seconds since the epoch; None for anything else."""
+    return datetime2epoch(obj) if isinstance(obj, datetime.datetime) else None

@@ -1,0 +1,41 @@
+"""Documented address: properties and renderables."""
+
+from buildmaster.properties import (
+    FlattenList,
+    Interpolate,
+    IProperties,
+    IRenderable,
+    MaskedText,
+    Properties,
+    PropertiesMixin,
+    Property,
+    RenderableOperatorsMixin,
+    Secret,
+    Transform,
+    URLForBuild,
+    WithProperties,
+    mask_secrets,
+    render,
+    renderer,
+    rendering_of,
+)
+
+__all__ = [
+    "FlattenList",
+    "IProperties",
+    "IRenderable",
+    "Interpolate",
+    "MaskedText",
+    "Properties",
+    "PropertiesMixin",
+    "Property",
+    "RenderableOperatorsMixin",
+    "Secret",
+    "Transform",
+    "URLForBuild",
+    "WithProperties",
+    "mask_secrets",
+    "render",
+    "renderer",
+    "rendering_of",
+]
