@@ -21,13 +21,13 @@ class BuildbotRequest(server.Request):
     """A request whose body is bounded."""
 
     def gotLength(self, length: int | None) -> None:
-        if length is not None and length > self.site.max_body_bytes:
+        if length is not None and length > self.channel.site.max_body_bytes:
             self._refuse(413)
             return
         super().gotLength(length)
 
     def handleContentChunk(self, data: bytes) -> None:
-        if self.content is not None and self.content.tell() + len(data) > self.site.max_body_bytes:
+        if self.content is not None and self.content.tell() + len(data) > self.channel.site.max_body_bytes:
             self._refuse(413)
             return
         super().handleContentChunk(data)

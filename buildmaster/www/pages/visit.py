@@ -93,6 +93,13 @@ class Visit:
         return self.root + path + ("?" + urlencode(asked) if asked else "")
 
     @property
+    def query(self) -> str:
+        """The page's own query parameters, ready to be followed by others."""
+        pairs = [(key, value) for key, values in self.request.args.items() for value in values]
+        text = urlencode([pair for pair in pairs if pair[0] not in (b"live", b"since")])
+        return text + "&" if text else ""
+
+    @property
     def share_key(self) -> Any:
         """Visits with the same key see the same page."""
         args = {key: tuple(v) for key, v in self.request.args.items() if key not in (b"live", b"since")}
@@ -105,5 +112,8 @@ def _unquoted(request: Any) -> list[bytes]:
 
 async def together(*calls: Any) -> list[Any]:
     """Await several coroutines at once; raises the first error."""
-    results = await defer.gatherResults([as_deferred(call) for call in calls], consumeErrors=True)
-    return list(results)
+    try:
+        return list(await defer.gatherResults([as_deferred(call) for call in calls], consumeErrors=True))
+    except defer.FirstError as first:
+        first.subFailure.raiseException()
+        raise
