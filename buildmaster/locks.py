@@ -168,7 +168,7 @@ class BaseLock:
 
         Cancelling the Deferred gives the place up.
         """
-        d: defer.Deferred[BaseLock] = defer.Deferred(lambda d: self._leave(d))
+        d: defer.Deferred[BaseLock] = defer.Deferred(self._leave)
         if self.isAvailable(owner, access):
             d.callback(self)
         else:
@@ -177,8 +177,9 @@ class BaseLock:
 
     def stopWaitingUntilAvailable(self, owner: Any, access: LockAccess, d: defer.Deferred) -> None:
         """Give the place in the line up; those behind move on.  ``d`` fires with None if it had not fired yet."""
-        left = self._leave(d)
-        if left and not d.called:
+        waits = any(waiter.deferred is d for waiter in self._waiting)
+        self._leave(d)
+        if waits and not d.called:
             d.callback(None)
 
     def subscribeToReleases(self, callback: Callable[[], Any]) -> Callable[[], None]:
@@ -186,7 +187,7 @@ class BaseLock:
         self._release_callbacks.append(callback)
         return lambda: callback in self._release_callbacks and self._release_callbacks.remove(callback)  # type: ignore
 
-    # -- the line ----------------------------------------------------------------------------------------------------------
+    # -- the line --------------------------------------------------------------------------------------------------
 
     def _forget(self, owner: Any, access: LockAccess) -> None:
         for index, waiter in enumerate(self._waiting):
@@ -194,13 +195,12 @@ class BaseLock:
                 del self._waiting[index]
                 return
 
-    def _leave(self, d: defer.Deferred) -> bool:
+    def _leave(self, d: defer.Deferred) -> None:
         for index, waiter in enumerate(self._waiting):
             if waiter.deferred is d:
                 del self._waiting[index]
                 self._tell()
-                return True
-        return False
+                return
 
     def _tell(self) -> None:
         self._wake()

@@ -69,7 +69,7 @@ def from_row(row: Any) -> BuildRow:
     )
 
 
-# -- writing ------------------------------------------------------------------------------------------------------------
+# -- writing -------------------------------------------------------------------------------------------------------
 
 
 def next_number(txn: Txn, builderid: int) -> int:
@@ -186,13 +186,14 @@ def _settle_requests(txn: Txn, row: BuildRow, request_ids: Sequence[int]) -> Non
 
 def finish_by_id(txn: Txn, buildid: int, results: int) -> bool:
     """End a build of which only the id is known; its requests are left alone.  False if it had ended already."""
-    row = get(txn.conn, buildid) if not txn.flush() else None
+    txn.flush()
+    row = get(txn.conn, buildid)
     if row is None or row.complete:
         return False
     return finish(txn, attrs.evolve(row, complete=True, complete_at=txn.now(), results=results))
 
 
-# -- reading ------------------------------------------------------------------------------------------------------------
+# -- reading -------------------------------------------------------------------------------------------------------
 
 
 def get(conn: sa.Connection, buildid: int) -> BuildRow | None:

@@ -93,17 +93,17 @@ def without_prefixes(text: str) -> tuple[str, str]:
     return "".join(line[1:] + "\n" for line in lines), format_runs((line[:1] or "o", 1) for line in lines)
 
 
-# -- compression ----------------------------------------------------------------------------------------------------------
+# -- compression ---------------------------------------------------------------------------------------------------
 
 
 def _lz4() -> tuple[Callable[[bytes], bytes], Callable[[bytes], bytes]]:
-    import lz4.block  # type: ignore[import-not-found]
+    import lz4.block
 
     return lz4.block.compress, lz4.block.decompress
 
 
 def _brotli() -> tuple[Callable[[bytes], bytes], Callable[[bytes], bytes]]:
-    import brotli  # type: ignore[import-not-found]
+    import brotli
 
     return brotli.compress, brotli.decompress
 

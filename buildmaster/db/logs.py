@@ -64,7 +64,7 @@ def from_row(row: Any) -> LogRow:
     return LogRow(row.id, row.stepid, row.name, row.slug, row.type, bool(row.complete), row.num_lines)
 
 
-# -- writing ------------------------------------------------------------------------------------------------------------
+# -- writing -------------------------------------------------------------------------------------------------------
 
 
 def add(txn: Txn, row: LogRow) -> None:
@@ -218,7 +218,7 @@ def delete_old(txn: Txn, older_than: float, limit: int = 100) -> int:
     return len(ids)
 
 
-# -- reading ------------------------------------------------------------------------------------------------------------
+# -- reading -------------------------------------------------------------------------------------------------------
 
 
 def get(conn: sa.Connection, logid: int) -> LogRow | None:

@@ -78,7 +78,7 @@ def _stored(row: StepRow) -> dict[str, Any]:
     return values
 
 
-# -- writing ------------------------------------------------------------------------------------------------------------
+# -- writing -------------------------------------------------------------------------------------------------------
 
 
 def add(txn: Txn, *rows: StepRow) -> None:
@@ -144,7 +144,7 @@ def add_url(txn: Txn, stepid: int, name: str, url: str) -> StepRow | None:
     return change(txn, stepid, "updated", urls=(*row.urls, (name, url)))
 
 
-# -- reading ------------------------------------------------------------------------------------------------------------
+# -- reading -------------------------------------------------------------------------------------------------------
 
 
 def get(conn: sa.Connection, stepid: int) -> StepRow | None:

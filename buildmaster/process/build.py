@@ -83,7 +83,7 @@ class Build(PropertiesMixin):
 
     def __init__(self, requests: Sequence[Any], builder: Any = None) -> None:
         self.requests = list(requests)
-        self.locks: list[Any] = []
+        self.locks: Any = []
         self.env: dict[str, Any] = {}
         self.workerEnvironment: dict[str, Any] = {}
         self.terminate = False
@@ -113,7 +113,7 @@ class Build(PropertiesMixin):
         name = getattr(self.builder, "name", None)
         return f"<{type(self).__name__} {self.buildid}: number {self.number} of {name!r}>"
 
-    # -- set by whoever starts it -----------------------------------------------------------------------------------------------
+    # -- set by whoever starts it ----------------------------------------------------------------------------------
 
     def setBuilder(self, builder: Any) -> None:
         """The builder whose steps are run."""
@@ -146,7 +146,7 @@ class Build(PropertiesMixin):
         """The worker is ready; commands go over this connection."""
         self.conn = conn
 
-    # -- sources ------------------------------------------------------------------------------------------------------------------
+    # -- sources ---------------------------------------------------------------------------------------------------
 
     def getSourceStamp(self, codebase: str = "") -> Any:
         """The source stamp of a codebase, or None."""
@@ -180,7 +180,7 @@ class Build(PropertiesMixin):
         """The changes as text."""
         return "\n\n".join(change.asText() for change in self.allChanges())
 
-    # -- who it is ----------------------------------------------------------------------------------------------------------------
+    # -- who it is -------------------------------------------------------------------------------------------------
 
     def getProperties(self) -> Properties:
         """The build's properties."""
@@ -218,7 +218,7 @@ class Build(PropertiesMixin):
         """The version of a worker's command, None if it does not know it."""
         return self.workerforbuilder.getWorkerCommandVersion(command, oldversion)
 
-    # -- setting up -----------------------------------------------------------------------------------------------------------------
+    # -- setting up ------------------------------------------------------------------------------------------------
 
     @staticmethod
     @deferred
@@ -304,7 +304,12 @@ class Build(PropertiesMixin):
         done: defer.Deferred[None] = as_deferred(self._insert(made, at, self._adding))
         self._adding = done
         answer: defer.Deferred[None] = defer.Deferred()
-        done.addBoth(lambda result: (answer.callback(None), result)[1])
+
+        def pass_on(result: Any) -> Any:
+            answer.callback(None)
+            return result
+
+        done.addBoth(pass_on)
         return answer
 
     async def _insert(self, made: Any, at: int, before: defer.Deferred | None) -> None:
@@ -315,7 +320,7 @@ class Build(PropertiesMixin):
             await before
         await self._add_rows(made)
 
-    # -- running --------------------------------------------------------------------------------------------------------------------
+    # -- running ---------------------------------------------------------------------------------------------------
 
     @deferred
     async def startBuild(self, workerforbuilder: Any) -> Build:
@@ -436,7 +441,7 @@ class Build(PropertiesMixin):
         if self.lock_set is not None:
             self.lock_set.release()
 
-    # -- ending before its time -----------------------------------------------------------------------------------------------------
+    # -- ending before its time ------------------------------------------------------------------------------------
 
     def lostRemote(self, conn: Any = None) -> None:
         """The worker is lost: the running step ends at once and the build with RETRY."""
@@ -495,11 +500,9 @@ class Build(PropertiesMixin):
             self._waiters.append(waiter)
         return waiter
 
-    # -- looking back ---------------------------------------------------------------------------------------------------------------
+    # -- looking back ----------------------------------------------------------------------------------------------
 
-    def getSummaryStatistic(
-        self, name: str, summary_fn: Callable[[Any, Any], Any], initial_value: Any = None
-    ) -> Any:
+    def getSummaryStatistic(self, name: str, summary_fn: Callable[[Any, Any], Any], initial_value: Any = None) -> Any:
         """What the steps have counted under a name, put together by ``summary_fn(so far, value)``."""
         values = [step.getStatistic(name) for step in self.executedSteps if step.hasStatistic(name)]
         if initial_value is not None:

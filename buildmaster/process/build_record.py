@@ -29,7 +29,7 @@ class BuildRecord:
         self._waited = 0.0
         self._next_step = 0
 
-    # -- what it is doing ------------------------------------------------------------------------------------------------------
+    # -- what it is doing ------------------------------------------------------------------------------------------
 
     def set_state_string(self, text: str) -> None:
         """What the build is doing; written soon, unless something else comes first."""
@@ -48,7 +48,7 @@ class BuildRecord:
         self._waited += seconds
         self.row = attrs.evolve(self.row, locks_duration_s=int(self._waited))
 
-    # -- properties ------------------------------------------------------------------------------------------------------------
+    # -- properties ------------------------------------------------------------------------------------------------
 
     def save_properties(self) -> None:
         """Store the properties if any has changed since this was done last."""
@@ -60,7 +60,7 @@ class BuildRecord:
             self._db.progress(build_properties.replace, self.row.buildid, now, changed)
         self._stored = now
 
-    # -- steps -----------------------------------------------------------------------------------------------------------------
+    # -- steps -----------------------------------------------------------------------------------------------------
 
     def new_step(self, name: str) -> StepRow:
         """The row of another step."""
@@ -74,7 +74,7 @@ class BuildRecord:
         if rows:
             self._db.progress(steps.add, *rows)
 
-    # -- the end ---------------------------------------------------------------------------------------------------------------
+    # -- the end ---------------------------------------------------------------------------------------------------
 
     def finish(self, results: int, state_string: str, request_ids: Sequence[int]) -> defer.Deferred[bool]:
         """The end of the build, its requests and buildsets; fires when it is committed.

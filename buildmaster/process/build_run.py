@@ -75,7 +75,7 @@ class BuildRun:
             build.results = EXCEPTION
             return False
 
-    # -- before the first step ------------------------------------------------------------------------------------------------
+    # -- before the first step -------------------------------------------------------------------------------------
 
     async def _set_up(self) -> None:
         build = self._build
@@ -167,7 +167,7 @@ class BuildRun:
         if conn is not None:
             await as_deferred(conn.remoteStartBuild(self._build.builder.name))
 
-    # -- after the last -------------------------------------------------------------------------------------------------------
+    # -- after the last --------------------------------------------------------------------------------------------
 
     async def _end(self) -> None:
         build = self._build

@@ -6,7 +6,7 @@ A step holds names and hooks.  How it is run is in :mod:`.step_run`, its logs in
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from twisted.logger import Logger
@@ -189,7 +189,7 @@ class BuildStep(ResultComputingConfigMixin, PropertiesMixin, ComparableMixin):
         arguments += [f"{name}={value!r}" for name, value in sorted(self._factory.kwargs.items())]
         return f"{type(self).__name__}({', '.join(arguments)})"
 
-    # -- a step as a factory --------------------------------------------------------------------------------------------------
+    # -- a step as a factory ---------------------------------------------------------------------------------------
 
     def get_step_factory(self) -> StepFactory:
         """What makes steps like this one."""
@@ -223,7 +223,7 @@ class BuildStep(ResultComputingConfigMixin, PropertiesMixin, ComparableMixin):
         """The names of all arguments that the constructors of BuildStep take."""
         return frozenset(cls.parms)
 
-    # -- set by the build -------------------------------------------------------------------------------------------------------
+    # -- set by the build ------------------------------------------------------------------------------------------
 
     def setBuild(self, build: Any) -> None:
         """The build this step belongs to."""
@@ -272,7 +272,7 @@ class BuildStep(ResultComputingConfigMixin, PropertiesMixin, ComparableMixin):
         if self.progress is not None:
             self.progress.setProgress(metric, value)
 
-    # -- running ------------------------------------------------------------------------------------------------------------------
+    # -- running ---------------------------------------------------------------------------------------------------
 
     @deferred
     async def addStep(self) -> None:
@@ -370,7 +370,7 @@ class BuildStep(ResultComputingConfigMixin, PropertiesMixin, ComparableMixin):
                 f"worker {self.getWorkerName()} is too old, it does not know the command {command!r}; upgrade it"
             )
 
-    # -- summaries ----------------------------------------------------------------------------------------------------------------
+    # -- summaries -------------------------------------------------------------------------------------------------
 
     def updateSummary(self) -> None:
         """The summary may have changed: :meth:`getCurrentSummary` will be called, soon and not too often."""
@@ -410,7 +410,7 @@ class BuildStep(ResultComputingConfigMixin, PropertiesMixin, ComparableMixin):
             found["build"] = found["step"]
         return found
 
-    # -- logs ---------------------------------------------------------------------------------------------------------------------
+    # -- logs ------------------------------------------------------------------------------------------------------
 
     @deferred
     async def addLog(self, name: str, type: str = "s", logEncoding: Any = None) -> Any:
@@ -454,7 +454,7 @@ class BuildStep(ResultComputingConfigMixin, PropertiesMixin, ComparableMixin):
         """Have an observer see all that is written to a log of the step, which may not be there yet."""
         self.step_logs.observe(logname, observer, self)
 
-    # -- results other than the result ----------------------------------------------------------------------------------------
+    # -- results other than the result -----------------------------------------------------------------------------
 
     @deferred
     async def addURL(self, name: str, url: str) -> None:

@@ -57,4 +57,3 @@ class ExpectationStore:
             self._db.bulk(expectations.save, builder_name, known.to_json()).addErrback(
                 lambda f: log.failure("storing expected times", f)
             )
-

@@ -37,8 +37,8 @@ def incremental_decoder(encoding: str | Decoder) -> Decoder:
 class Newlines:
     """Makes every kind of line end a ``\\n``.
 
-    ``\\r\\n`` is one line end; so is a lone ``\\r``, a run of backspaces and the escape sequences by which programs move
-    the cursor to redraw a progress display.  What may be the beginning of one is held back.
+    ``\\r\\n`` is one line end; so is a lone ``\\r``, a run of backspaces and the escape sequences by which programs
+    move the cursor to redraw a progress display.  What may be the beginning of one is held back.
     """
 
     def __init__(self) -> None:
@@ -89,7 +89,7 @@ class LineAssembler:
 
     def feed(self, data: Any) -> str:
         """Whole lines, or nothing if no line was completed."""
-        text = self._decode(data) if isinstance(data, (bytes, bytearray)) else data
+        text = self._decode(bytes(data)) if isinstance(data, (bytes, bytearray)) else data
         if self._masked is not None:
             text = self._masked.feed(text)
         return self._lines(self._newlines.feed(text))
@@ -129,7 +129,7 @@ def break_long_lines(text: str) -> str:
     lines = text.split("\n")
     if max(map(len, lines)) <= MAX_LINE:
         return text
-    broken = []
+    broken: list[str] = []
     for line in lines:
-        broken.extend(line[at : at + MAX_LINE] for at in range(0, len(line), MAX_LINE)) if line else broken.append("")
+        broken.extend(line[at : at + MAX_LINE] for at in range(0, len(line) or 1, MAX_LINE))
     return "\n".join(broken)

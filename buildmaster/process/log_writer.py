@@ -14,8 +14,8 @@ from twisted.internet import defer
 from twisted.logger import Logger
 
 from buildmaster.db import logs
-from buildmaster.db.logs import CHUNK_BYTES, Chunk, LogRow
 from buildmaster.db.log_text import format_runs
+from buildmaster.db.logs import CHUNK_BYTES, Chunk, LogRow
 from buildmaster.process.backpressure import UnwrittenOutput
 
 log = Logger()

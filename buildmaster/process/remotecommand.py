@@ -6,7 +6,6 @@ is in ``rc`` and :meth:`RemoteCommand.results`.  The protocol is in ``docs/refer
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -14,17 +13,15 @@ from twisted.internet import defer, error
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from buildmaster.base.aio import DeadlineExceeded, deferred, maybe
+from buildmaster.base.aio import deferred, maybe
 from buildmaster.base.results import CANCELLED, FAILURE, SUCCESS
+from buildmaster.process.command_deadline import Deadline, find_reactor
 from buildmaster.process.command_output import CommandOutput
 
 log = Logger()
 
 INTERRUPT_SECONDS = 30.0
 """How long an interrupted command may take to end, beyond its own ``sigtermTime``."""
-
-SILENCE_SECONDS = 120.0
-"""How much longer than its own time limits a command may be silent before it is given up."""
 
 _TIMEOUTS = ("timeout", "timeout_without_output")
 
@@ -74,12 +71,12 @@ class RemoteCommand:
         self._stdout: list[str] = []
         self._stderr: list[str] = []
         self._done: defer.Deferred[Failure | None] | None = None
-        self._deadline: _Deadline | None = None
+        self._deadline: Deadline | None = None
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.remote_command!r} {self.commandID or 'not started'}>"
 
-    # -- ids ---------------------------------------------------------------------------------------------------------------
+    # -- ids -------------------------------------------------------------------------------------------------------
 
     @classmethod
     def generate_new_command_id(cls) -> str:
@@ -92,7 +89,7 @@ class RemoteCommand:
         """The newest command's id."""
         return str(RemoteCommand._last_id)
 
-    # -- running ---------------------------------------------------------------------------------------------------------
+    # -- running ---------------------------------------------------------------------------------------------------
 
     @deferred
     async def run(self, step: Any, conn: Any, builder_name: str) -> RemoteCommand:
@@ -107,14 +104,14 @@ class RemoteCommand:
         self._done = defer.Deferred()
         self._output.comes_from(conn)
         subscription = conn.notifyOnDisconnect(self._connection_lost) if hasattr(conn, "notifyOnDisconnect") else None
-        self._deadline = _Deadline(self, _find_reactor(step, self.worker, conn))
+        self._deadline = Deadline(self, find_reactor(step, self.worker, conn))
         try:
             await self._start(conn)
             failure = await self._done
         finally:
             self.active = False
             self._deadline.cancel()
-            if hasattr(subscription, "unsubscribe"):
+            if subscription is not None:
                 subscription.unsubscribe()
         await maybe(self.remoteComplete, failure)
         if failure is not None:
@@ -136,6 +133,10 @@ class RemoteCommand:
         if self._done is not None and not self._done.called:
             self.active = False
             self._done.callback(failure)
+
+    def give_up(self, failure: Failure) -> None:
+        """End the command without waiting for the worker."""
+        self._finish(failure)
 
     def _connection_lost(self, *_: Any) -> None:
         self._finish(Failure(error.ConnectionLost("the worker's connection was lost")))
@@ -159,7 +160,7 @@ class RemoteCommand:
         except Exception:
             log.failure("asking the worker to stop {command!r}; it will be given up", command=self)
 
-    # -- called for the worker ---------------------------------------------------------------------------------------------
+    # -- called for the worker -------------------------------------------------------------------------------------
 
     def remote_update(self, updates: Any) -> int:
         """Updates as on the wire: a list of [{key: value}, number]; returns the highest number."""
@@ -222,7 +223,7 @@ class RemoteCommand:
         self.remote_failure_reason = value
         self.updates.setdefault("failure_reason", []).append(value)
 
-    # -- output ------------------------------------------------------------------------------------------------------------
+    # -- output ----------------------------------------------------------------------------------------------------
 
     @property
     def logs(self) -> dict[str, Any]:
@@ -276,7 +277,7 @@ class RemoteCommand:
 
     def _to_stdio(self, method: str, data: Any) -> Any:
         name = self.stdioLogName
-        if name is None or name not in self._output.logs and name not in self._output.delayed:
+        if name is None or (name not in self._output.logs and name not in self._output.delayed):
             return None
         return self._output.write(self, name, method, data)
 
@@ -296,7 +297,7 @@ class RemoteCommand:
         """Text of a stream (``stdout``, ``stderr`` or ``header``), which need not end with a line."""
         return {"stdout": self.addStdout, "stderr": self.addStderr, "header": self.addHeader}[stream](text)
 
-    # -- results -------------------------------------------------------------------------------------------------------------
+    # -- results ---------------------------------------------------------------------------------------------------
 
     def results(self) -> int:
         """The result: CANCELLED if it was interrupted, else what ``decodeRC`` says of the exit code, else FAILURE."""
@@ -328,73 +329,6 @@ LoggedRemoteCommand = RemoteCommand
 
 def _text(data: Any) -> str:
     return data.decode("utf-8", "replace") if isinstance(data, (bytes, bytearray)) else data
-
-
-def _find_reactor(*candidates: Any) -> Any:
-    """The clock of whichever object knows a master; None if none does (a command run in a stranger's test)."""
-    for candidate in candidates:
-        for path in ("master.reactor", "build.master.reactor"):
-            try:
-                reactor = functools.reduce(getattr, path.split("."), candidate)
-            except AttributeError:
-                continue
-            if hasattr(reactor, "callLater"):
-                return reactor
-    return None
-
-
-class _Deadline:
-    """Gives a command up that does not end when it should.
-
-    The time in which nothing is read from the worker, because its output is not stored yet, does not count.
-    """
-
-    def __init__(self, command: RemoteCommand, reactor: Any) -> None:
-        self._command, self._reactor = command, reactor
-        self._call: Any = None
-        self._last = reactor.seconds() if reactor is not None else 0.0
-        self._started = self._last
-        self._watch()
-
-    def _watch(self) -> None:
-        args = self._command.args
-        limits = [limit for limit in (args.get("timeout"), args.get("maxTime")) if isinstance(limit, (int, float))]
-        if self._reactor is None or not limits:
-            return
-        slack = SILENCE_SECONDS + float(args.get("sigtermTime") or 0)
-        self._allowed = max(limits) + slack
-        self._call = self._reactor.callLater(self._allowed, self._look)
-
-    def heard(self) -> None:
-        """The worker said something."""
-        if self._reactor is not None:
-            self._last = self._reactor.seconds()
-
-    def _look(self) -> None:
-        if getattr(self._command.conn, "throttled", False):
-            self._last = self._reactor.seconds()
-        left = self._last + self._allowed - self._reactor.seconds()
-        if left > 0:
-            self._call = self._reactor.callLater(left, self._look)
-        else:
-            self._call = None
-            self._give_up(f"{self._command!r} was silent for {self._allowed:g} s, longer than its own limits allow")
-
-    def interrupted(self, seconds: float) -> None:
-        """From now on it may take so long."""
-        self.cancel()
-        if self._reactor is not None:
-            words = f"{self._command!r} did not end within {seconds:g} s of being interrupted"
-            self._call = self._reactor.callLater(seconds, self._give_up, words)
-
-    def _give_up(self, words: str) -> None:
-        self._call = None
-        self._command._finish(Failure(DeadlineExceeded(words)))
-
-    def cancel(self) -> None:
-        if self._call is not None and self._call.active():
-            self._call.cancel()
-        self._call = None
 
 
 class RemoteShellCommand(RemoteCommand):

@@ -52,7 +52,9 @@ class RemoveWorkerFileSecret(BuildStep):
     name = "Remove worker file secret"
     alwaysRun = True
 
-    def __init__(self, populated_secret_list: Sequence[tuple[str, Any]], logEnviron: bool = False, **kwargs: Any) -> None:
+    def __init__(
+        self, populated_secret_list: Sequence[tuple[str, Any]], logEnviron: bool = False, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         self.paths = [path for path, _ in populated_secret_list]
         self.logEnviron = logEnviron

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from buildmaster.base.aio import as_deferred, deferred
@@ -106,7 +106,7 @@ class ShellMixin:
             command.useLog(stdio, False, stdioLogName)
         for name in logfiles:
             if lazy:
-                command.useLogDelayed(name, lambda _, name=name: step.addLog(name), True)
+                command.useLogDelayed(name, _add_log(step, name), True)
             else:
                 command.useLog(await step.addLog(name), True, name)
         return command
@@ -121,6 +121,10 @@ class ShellMixin:
         if step.build is not None:
             text = step.build.properties.cleanupTextFromSecrets(text)
         return {"step": text}
+
+
+def _add_log(step: Any, name: str) -> Callable[[Any], Any]:
+    return lambda _: step.addLog(name)
 
 
 async def _environment(build: Any, own: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -21,7 +21,7 @@ class StepLogs:
         self._slugs: set[str] = set()
         self._observers: list[tuple[str, Any]] = []  # those whose log is not there yet
 
-    def add(self, step: Any, name: str, type: str, encoding: str | Callable[[bytes], str] | None) -> Log:
+    def add(self, step: Any, name: str, type: str, encoding: str | Callable[[bytes], str] | None) -> Any:
         """A new log of a step that runs."""
         master = step.build.master
         slug = force_identifier(name)

@@ -47,7 +47,7 @@ class StepRun:
 
     def stop(self, why: Any, extra_seconds: float = 0.0) -> None:
         """Stop waiting for locks; if the step does not end by itself in time, leave it behind."""
-        self._lost = self._lost or isinstance(why, Failure) and why.check(*LOST) is not None
+        self._lost = self._lost or (isinstance(why, Failure) and why.check(*LOST) is not None)
         if self._locks is not None:
             self._locks.stop_waiting()
         if self._deadline is None:
@@ -100,7 +100,7 @@ class StepRun:
         except Exception:
             log.failure("storing the traceback of step {name!r}", name=self._step.name)
 
-    # -- before -------------------------------------------------------------------------------------------------------------
+    # -- before ----------------------------------------------------------------------------------------------------
 
     async def _run(self) -> int:
         if not await self._take_locks():
@@ -166,7 +166,7 @@ class StepRun:
     async def _current_text(self) -> str:
         return _step_text(await maybe(self._step.getCurrentSummary), "getCurrentSummary")
 
-    # -- the step's own work ------------------------------------------------------------------------------------------------
+    # -- the step's own work ---------------------------------------------------------------------------------------
 
     async def _body(self) -> int:
         running = as_deferred(self._step.run())
@@ -178,7 +178,7 @@ class StepRun:
             raise RuntimeError(f"{name}.run() must return a result like SUCCESS, not {results!r}")
         return int(results)
 
-    # -- after --------------------------------------------------------------------------------------------------------------
+    # -- after -----------------------------------------------------------------------------------------------------
 
     async def _finish_logs(self, results: int) -> int:
         try:

@@ -19,9 +19,7 @@ class StepTests:
         build = step.build
         updates = build.master.data.updates
         builderid = await build.getBuilderId()
-        setid = await updates.addTestResultSet(
-            builderid, build.buildid, step.stepid, description, category, value_unit
-        )
+        setid = await updates.addTestResultSet(builderid, build.buildid, step.stepid, description, category, value_unit)
         self._sets.append(setid)
         return setid
 

@@ -160,7 +160,7 @@ class _Substitution:
         return ("%" + self._conversion) % (value,)
 
 
-# -- selectors: text after "SELECTOR:" → (function of the properties, modifier or None) ---------------------------------
+# -- selectors: text after "SELECTOR:" → (function of the properties, modifier or None) ----------------------------
 
 
 def _name_and_modifier(selector: str, rest: str) -> tuple[str, str | None]:
@@ -223,7 +223,7 @@ def _src(rest: str, _: Mapping[str, Any]) -> tuple[Callable, str | None]:
 _SELECTORS = {"prop": _prop, "kw": _kw, "secret": _secret, "src": _src, "worker": _worker}
 
 
-# -- modifiers: text → function(found value or MISSING, properties) -------------------------------------------------------
+# -- modifiers: text → function(found value or MISSING, properties) ------------------------------------------------
 
 
 def _modifier(text: str, kwargs: Mapping[str, Any]) -> Callable[[Any, Any], Any] | None:

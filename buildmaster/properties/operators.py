@@ -80,8 +80,8 @@ def same_description(left: Any, right: Any) -> bool:
         return bool(left == right)
     if type(left) is not type(right):
         return False
-    if isinstance(left, ComparableMixin):
-        return left._compare_key() == right._compare_key()
+    if isinstance(left, ComparableMixin) and isinstance(right, ComparableMixin):
+        return bool(left._compare_key() == right._compare_key())
     return False
 
 

@@ -58,7 +58,7 @@ def all_of(results: list[Any]) -> Any:
 
 def _first_failure(failure: Failure) -> Failure:
     failure.trap(defer.FirstError)
-    return failure.value.subFailure
+    return failure.value.subFailure  # type: ignore[union-attr]
 
 
 def rendering_of(value: Any, props: Any) -> Any:
@@ -82,7 +82,7 @@ def rendering_of(value: Any, props: Any) -> Any:
         adapted = IRenderable(value, None)
         if adapted is None:
             return value
-        get = adapted.getRenderingFor
+        get = getattr(adapted, "getRenderingFor")  # noqa: B009  the interface declares it without self
     return settled(get(props))
 
 

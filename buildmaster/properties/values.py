@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from twisted.internet import defer
@@ -77,7 +77,7 @@ class Properties(ComparableMixin):
     def __bool__(self) -> bool:
         return True
 
-    def __iter__(self) -> Iterable[str]:  # type: ignore[override]
+    def __iter__(self) -> Iterator[str]:
         return iter(self.properties)
 
     def get(self, name: str, default: Any = None) -> Any:
@@ -145,7 +145,7 @@ class Properties(ComparableMixin):
         """A Deferred of ``value`` with all its renderable parts rendered."""
         return render(value, self)
 
-    # -- what belongs to a build or to a scheduler's decision ----------------------------------------------------------
+    # -- what belongs to a build or to a scheduler's decision ------------------------------------------------------
 
     @property
     def master(self) -> Any:
@@ -196,7 +196,7 @@ class Properties(ComparableMixin):
             return self.build.allFiles()
         return list(dict.fromkeys(name for change in self.changes for name in change["files"]))
 
-    # -- secrets ---------------------------------------------------------------------------------------------------------
+    # -- secrets ---------------------------------------------------------------------------------------------------
 
     @property
     def used_secrets(self) -> Mapping[str, str]:
