@@ -159,7 +159,7 @@ def fetch_one(conn: sa.Connection, view: View, scopes: Mapping[str, Any], spec: 
     values: dict[str, Any] = {}
     fields = tuple(spec.fields) if spec is not None and spec.fields is not None else None
     wanted = _properties(spec)
-    key = (view.name, conn.dialect.name, fields, wanted is not None, tuple(scopes), "one")
+    key = (view, conn.dialect.name, fields, wanted is not None, tuple(scopes), "one")
     plan = _plans.get(key)
     if plan is None:
         plan = _keep(key, _compile(conn.dialect, view, tuple(scopes), fields, wanted is not None, (), (), True, False))
@@ -280,7 +280,7 @@ def _plan(dialect: sa.Dialect, view: View, scopes: Mapping[str, Any], spec: Spec
         assert spec is not None
         values["limit_"], values["offset_"] = _bounds(spec)
     with_properties = spec is not None and bool(spec.properties)
-    key = (view.name, dialect.name, fields, with_properties, tuple(scopes), shape, order, limited)
+    key = (view, dialect.name, fields, with_properties, tuple(scopes), shape, order, limited)
     plan = _plans.get(key)
     if plan is None:
         built = _compile(dialect, view, tuple(scopes), fields, with_properties, conditions, order, limited, True)

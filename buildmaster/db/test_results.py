@@ -53,7 +53,7 @@ def complete_set(txn: Txn, setid: int, tests_passed: int | None = None, tests_fa
 
 
 def add_results(txn: Txn, builderid: int, setid: int, results: Sequence[Mapping[str, Any]]) -> None:
-    """Store results: ``value``, ``test_name`` or ``test_code_path``, and perhaps ``line`` and ``duration_ns`` of each."""
+    """Store results: each has ``value``, ``test_name`` or ``test_code_path``, perhaps ``line`` and ``duration_ns``."""
     txn.insert_many(
         _results,
         [
