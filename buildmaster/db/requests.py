@@ -437,6 +437,17 @@ def claimed_without_build(conn: sa.Connection, masterid: int) -> list[int]:
     return list(conn.execute(query).scalars())
 
 
+def newest_complete(conn: sa.Connection, builderids: Iterable[int]) -> dict[int, float]:
+    """When the newest build of each builder ended, in epoch seconds; builders without one are left out."""
+    newest: dict[int, float] = {}
+    for builderid in builderids:
+        recent = sa.select(_builds.c.complete_at).where(_builds.c.builderid == builderid, _builds.c.complete == 1)
+        found = conn.execute(recent.order_by(_builds.c.number.desc()).limit(20)).scalars().all()
+        if found:
+            newest[builderid] = max(found)
+    return newest
+
+
 def superseded_chain(conn: sa.Connection, requestid: int) -> list[int]:
     """This request and all that it took over, directly or through others."""
     chain = [requestid]

@@ -1,0 +1,164 @@
+"""Compares rows with what is really running, at the start and every minute, and mends what differs.
+
+Whatever went wrong before (a crash, a lost event, another master's death), afterwards no request is claimed by nobody,
+no build runs without anybody running it, and nothing waits for what will not come.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import attrs
+import sqlalchemy as sa
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+
+from buildmaster.base.aio import deferred
+from buildmaster.base.moves import RequestState
+from buildmaster.base.results import RETRY
+from buildmaster.db import builds, buildsets, requests, schema
+from buildmaster.db.txn import Txn
+from buildmaster.service import AsyncMultiService
+
+log = Logger()
+
+EVERY = 60.0
+"""Seconds between two comparisons."""
+
+
+@attrs.frozen
+class Findings:
+    """What differs between the rows and what runs."""
+
+    orphaned_builds: Sequence[builds.BuildRow] = ()  # this master's, run by nobody
+    orphaned_claims: Sequence[int] = ()  # requests that this master has without a build
+    overdue_holds: Sequence[int] = ()  # requests whose collapse verdict did not come
+    abandoned: Sequence[int] = ()  # requests whose parent, which waited for them, has ended
+    finished_buildsets: Sequence[int] = ()  # incomplete, though all their requests are complete
+
+
+def survey(conn: sa.Connection, masterid: int, at: float) -> Findings:
+    """Look for what may have to be mended."""
+    hold_until = at - requests.HOLD_SECONDS - EVERY
+    return Findings(
+        builds.find(conn, masterid=masterid, complete=False),
+        requests.claimed_without_build(conn, masterid),
+        [r.requestid for r in requests.in_state(conn, RequestState.HELD) if r.submitted_at < hold_until],
+        abandoned_requests(conn),
+        buildsets.overdue(conn),
+    )
+
+
+def abandoned_requests(conn: sa.Connection) -> list[int]:
+    """Open requests that a build waited for which has ended for good, so that nobody waits for them any more."""
+    child, parent = schema.buildrequests, schema.buildrequests.alias("parent")
+    sets, parent_build = schema.buildsets, schema.builds
+    query = (
+        sa.select(child.c.id)
+        .join(sets, sets.c.id == child.c.buildsetid)
+        .join(parent_build, parent_build.c.id == sets.c.parent_buildid)
+        .join(parent, parent.c.id == parent_build.c.buildrequestid)
+        .where(
+            child.c.state != RequestState.COMPLETE,
+            child.c.waited_for == 1,
+            parent_build.c.complete == 1,
+            parent.c.state == RequestState.COMPLETE,
+        )
+        .order_by(child.c.id)
+    )
+    return list(conn.execute(query).scalars())
+
+
+def end_orphan(txn: Txn, row: builds.BuildRow) -> None:
+    """End a build that nobody runs, with its steps and logs; its request is pending again."""
+    ended = attrs.evolve(
+        row, complete=True, complete_at=txn.now(), results=RETRY, state_string="interrupted, will be retried"
+    )
+    if not builds.finish(txn, ended, [row.buildrequestid]):
+        return
+    steps, logs = schema.steps, schema.logs
+    unfinished = sa.select(steps.c.id).where(steps.c.buildid == row.buildid)
+    txn.execute(sa.update(logs).where(logs.c.stepid.in_(unfinished), logs.c.complete == 0).values(complete=1))
+    txn.execute(
+        sa.update(steps)
+        .where(steps.c.buildid == row.buildid, steps.c.complete == 0)
+        .values(complete=1, complete_at=txn.now(), results=RETRY)
+    )
+
+
+class Reconciler(AsyncMultiService):
+    """Mends what differs between the rows and what this master runs.
+
+    ``runs(build id, request id)`` says whether this master runs a build or is about to; ``claims(request id)`` whether
+    it is about to build a request; ``cancel(request id, reason)`` ends a request, a running build of it included.
+    """
+
+    def __init__(
+        self,
+        runs: Callable[[int, int], bool],
+        claims: Callable[[int], bool],
+        cancel: Callable[[int, str], Any],
+        afterwards: Callable[[], None],
+    ) -> None:
+        super().__init__()
+        self.name = "reconciler"
+        self._runs = runs
+        self._claims = claims
+        self._cancel = cancel
+        self._afterwards = afterwards
+        self._first = True
+        self._loop: LoopingCall | None = None
+
+    @deferred
+    async def startService(self) -> None:
+        """Look every minute from now on; the first look is for who starts the master to take."""
+        await super().startService()
+        self._loop = LoopingCall(self._again)
+        self._loop.clock = self.master.reactor
+        self._loop.start(EVERY, now=False)
+
+    @deferred
+    async def stopService(self) -> None:
+        """Look no more."""
+        loop, self._loop = self._loop, None
+        if loop is not None and loop.running:
+            loop.stop()
+        await super().stopService()
+
+    def _again(self) -> Any:
+        done = self.reconcile()
+        return done.addErrback(lambda f: log.failure("the rows could not be compared with what runs", f))
+
+    @deferred
+    async def reconcile(self) -> Findings:
+        """Compare and mend once; a Deferred of what was found."""
+        db = self.master.db
+        found = await db.read(survey, self.master.masterid, db.now())
+        found = self._really(found)
+        self._first = False
+        for row in found.orphaned_builds:
+            log.warn("build {id} is run by nobody; its request is pending again", id=row.buildid)
+            await db.write(end_orphan, row)
+        if found.orphaned_claims:
+            log.warn("requests {ids} are claimed but not built; they are pending again", ids=found.orphaned_claims)
+            await db.write(requests.unclaim, found.orphaned_claims, self.master.masterid)
+        for requestid in found.overdue_holds:
+            await db.write(requests.release, requestid, [], "the collapse function was not asked in time")
+        for requestid in found.abandoned:
+            await self._cancel(requestid, "the build that waited for it has ended")
+        await self._each(buildsets.complete_if_done, found.finished_buildsets)
+        self._afterwards()
+        return found
+
+    async def _each(self, function: Callable[..., Any], ids: Iterable[int]) -> None:
+        for one in ids:
+            await self.master.db.write(function, one)
+
+    def _really(self, found: Findings) -> Findings:
+        """Without what is just being started; claims are only doubted at the start, later a plugin may hold them."""
+        return attrs.evolve(
+            found,
+            orphaned_builds=[row for row in found.orphaned_builds if not self._runs(row.buildid, row.buildrequestid)],
+            orphaned_claims=[i for i in found.orphaned_claims if self._first and not self._claims(i)],
+        )
