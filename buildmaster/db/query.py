@@ -149,9 +149,7 @@ def fetch(conn: sa.Connection, view: View, scopes: Mapping[str, Any], spec: Spec
     rows = [make(raw, wanted) for raw in raws]
     for name, field in plan.related:
         _relate(conn, rows, name, field)
-    if spec is None or spec.limit is None:
-        return Page(rows, len(rows) + (spec.offset or 0 if spec is not None else 0))
-    return Page(rows, _total(conn, plan, spec, len(rows), values))
+    return Page(rows, len(rows) if spec is None else _total(conn, plan, spec, len(rows), values))
 
 
 def fetch_one(conn: sa.Connection, view: View, scopes: Mapping[str, Any], spec: Spec | None = None) -> Row | None:
@@ -234,11 +232,13 @@ def _properties(spec: Spec | None) -> frozenset[str] | None:
 
 
 def _total(conn: sa.Connection, plan: _Plan, spec: Spec, found: int, values: Mapping[str, Any]) -> int:
+    """How many there are in all; counted only when the page does not tell."""
     offset = spec.offset or 0
-    if found < spec.limit and (found or not offset):
+    last_page = spec.limit is None or found < spec.limit
+    if last_page and (found or not offset):
         return offset + found
     assert plan.count is not None
-    bound = offset + spec.limit + COUNT_AHEAD
+    bound = offset + (spec.limit or 0) + COUNT_AHEAD
     return plan.count.run(conn, {**values, "limit_": bound})[0][0]
 
 

@@ -64,3 +64,15 @@ class CoreMaster:
         """The list, when this many events have come."""
         self.place.pump.wait_for(lambda: len(heard) >= count)
         return heard
+
+    def add_build(self, builder: str = "b", **buildset: Any) -> dict[str, Any]:
+        """A running build of a new buildset, with all that has to be there for it."""
+        builderid = self.update("findBuilderId", builder)
+        workerid = self.update("findWorkerId", "w1")
+        stamps = buildset.pop("sourcestamps", [{"codebase": "", "repository": "r", "branch": "main"}])
+        bsid, brids = self.update(
+            "addBuildset", False, "s", sourcestamps=stamps, builderids=[builderid], reason="why", **buildset
+        )
+        self.update("claimBuildRequests", [brids[builderid]])
+        buildid, number = self.update("addBuild", builderid, brids[builderid], workerid)
+        return {"buildid": buildid, "number": number, "builderid": builderid, "bsid": bsid, "brid": brids[builderid]}
