@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib import resources
+from importlib import metadata, resources
 from typing import Any
 
 from twisted.logger import Logger
 from twisted.web import static
 
-from buildmaster.base.errors import PluginDBError
 from buildmaster.www.settings import FRONT_END_PLUGINS
 
 log = Logger()
@@ -42,18 +41,23 @@ class Application:
 
 def load_plugins(configured: Mapping[str, Any]) -> dict[str, Any]:
     """The installed plugins among those that are configured; the names of the others are logged."""
-    from buildmaster.plugins import get_plugins
-
+    wanted = {name for name, options in configured.items() if options is not False}
+    for name in sorted(wanted & FRONT_END_PLUGINS):
+        log.info("www plugin {name}: the built-in pages serve instead", name=name)
     found: dict[str, Any] = {}
-    if not configured:
-        return found
-    installed = get_plugins("www", None, load_now=False)
-    for name, options in configured.items():
-        if name in FRONT_END_PLUGINS or options is False:
-            log.info("www plugin {name}: the built-in pages serve instead", name=name)
-            continue
-        try:
-            found[name] = installed.get(name)
-        except PluginDBError:
-            log.warn("www plugin {name} is not installed", name=name)
+    for entry in _entry_points() if wanted - FRONT_END_PLUGINS else ():
+        if entry.name in wanted - FRONT_END_PLUGINS and entry.name not in found:
+            found[entry.name] = entry.load()
+    for name in sorted(wanted - FRONT_END_PLUGINS - set(found)):
+        log.warn("www plugin {name} is not installed", name=name)
     return found
+
+
+def _entry_points() -> list[metadata.EntryPoint]:
+    """Plugins of both groups, ours first; the packages of Buildbot itself bring scripts for its own front end only."""
+    others = [
+        entry
+        for entry in metadata.entry_points(group="buildbot.www")
+        if entry.dist is None or not entry.dist.name.lower().startswith("buildbot")
+    ]
+    return [*metadata.entry_points(group="buildmaster.www"), *others]

@@ -138,6 +138,8 @@ class Templates:
             result_word=statusToString,
         )
 
+        self.env.globals["m"] = self.env.get_template("macros.html").module
+
     def page(self, name: str, context: Mapping[str, Any]) -> str:
         """A whole page."""
         return self.env.get_template(name).render(context)

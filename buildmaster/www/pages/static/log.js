@@ -112,13 +112,13 @@ function LogView(host) {
       const isHeader = n < lines.length && lines[n][0] === "h";
       if (isHeader && start < 0) start = n;
       if (!isHeader && start >= 0) {
-        addFold(first + start, first + n);
+        addFold(first + start + 1, first + n); // the command itself stays
         start = -1;
       }
     }
   }
   function addFold(start, end) {
-    const next = folds.find((fold) => fold.start <= end && fold.end >= start);
+    const next = folds.find((fold) => fold.start <= end && fold.end >= start - 1);
     if (next) { next.start = Math.min(next.start, start); next.end = Math.max(next.end, end); return; }
     if (end - start < FOLD_AT_LEAST) return;
     const row = topRow();
