@@ -100,8 +100,8 @@ class Namespace:
         raise PluginNotFound(self._missing(attribute))
 
     def _missing(self, attribute: str) -> str:
-        near = difflib.get_close_matches(attribute, self._plugins(), n=3, cutoff=0.6)
-        mend = f"; did you mean {' or '.join(near)}?" if near else "; is the package that offers it installed here?"
+        near = difflib.get_close_matches(attribute, self._plugins(), n=1, cutoff=0.6)
+        mend = f"; did you mean {near[0]}?" if near else "; is the package that offers it installed here?"
         return f"no plugin {self.__name__}.{attribute}{mend}"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import functools
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -43,7 +44,7 @@ class LocatedErrors(ConfigErrors):
         self.at(self.key_place(key), msg)
 
     def key_place(self, key: str) -> Place | None:
-        """The first line of the sources that sets this key."""
+        """The line of the sources that sets this key."""
         for source in self.sources:
             line = key_lines(source).get(key)
             if line is not None:
@@ -58,7 +59,7 @@ def place_of(thing: Any) -> Place | None:
 
 
 def key_lines(source: str) -> dict[str, int]:
-    """Text that a file uses as a key of a dictionary → the first line where it does."""
+    """Text that a file uses as a key of a dictionary → the line of the use that counts."""
     try:
         text = Path(source).read_bytes()
     except OSError:
@@ -72,21 +73,40 @@ def _key_lines(text: bytes) -> dict[str, int]:
         tree = ast.parse(text)
     except (SyntaxError, ValueError):
         return {}
-    lines: dict[str, int] = {}
+    known_as = _names_of_the_dictionary(tree)
+    best: dict[str, tuple[int, int]] = {}
     for node in ast.walk(tree):
-        for key, line in _keys(node):
-            lines[key] = min(line, lines.get(key, line))
-    return lines
+        for key, rank, line in _keys(node, known_as):
+            best[key] = max(best.get(key, (0, -sys.maxsize)), (rank, line if rank > _IN_A_DICT else -line))
+    return {key: abs(line) for key, (_, line) in best.items()}
 
 
-def _keys(node: ast.AST) -> Iterable[tuple[str, int]]:
-    """The keys that one node of a program sets: ``c['x'] = …``, ``{'x': …}``, ``dict(x=…)``."""
-    if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store):
+_IN_A_DICT, _BY_ANOTHER_NAME, _BY_ITS_NAME = 1, 2, 3
+"""How sure it is that a key is one of ``BuildmasterConfig``; the last assignment is the one in force."""
+
+
+def _names_of_the_dictionary(tree: ast.AST) -> set[str]:
+    """The names that a file gives to its ``BuildmasterConfig``: ``c = BuildmasterConfig = {}``."""
+    names = {"BuildmasterConfig"}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign):
+            targets = {one.id for one in [*node.targets, node.value] if isinstance(one, ast.Name)}
+            if targets & names:
+                names |= targets
+    return names
+
+
+def _keys(node: ast.AST, known_as: set[str]) -> Iterable[tuple[str, int, int]]:
+    """Key, rank and line of what one node of a program sets: ``c['x'] = …``, ``{'x': …}``, ``dict(x=…)``."""
+    rank = _IN_A_DICT
+    if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store) and isinstance(node.value, ast.Name):
+        rank = _BY_ITS_NAME if node.value.id in known_as else _BY_ANOTHER_NAME
         found = [node.slice]
     elif isinstance(node, ast.Dict):
         found = [key for key in node.keys if key is not None]
     elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "dict":
-        return [(keyword.arg, keyword.value.lineno) for keyword in node.keywords if keyword.arg is not None]
+        return [(keyword.arg, rank, keyword.value.lineno) for keyword in node.keywords if keyword.arg is not None]
     else:
         return []
-    return [(key.value, key.lineno) for key in found if isinstance(key, ast.Constant) and isinstance(key.value, str)]
+    texts = [key for key in found if isinstance(key, ast.Constant)]
+    return [(key.value, rank, key.lineno) for key in texts if isinstance(key.value, str)]

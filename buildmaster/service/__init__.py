@@ -10,6 +10,7 @@ from buildmaster.service.clustered import ClusteredBuildbotService
 from buildmaster.service.configured import BuildbotService
 from buildmaster.service.failures import ReconfigFailed, ServiceFailure
 from buildmaster.service.manager import BuildbotServiceManager
+from buildmaster.service.state import StateMixin
 from buildmaster.service.tree import (
     AsyncMultiService,
     AsyncService,
@@ -31,4 +32,5 @@ __all__ = [
     "ReconfigurableServiceMixin",
     "ServiceFailure",
     "SharedService",
+    "StateMixin",
 ]

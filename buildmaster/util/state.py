@@ -1,0 +1,5 @@
+"""Documented address: values that a service keeps over restarts."""
+
+from buildmaster.service.state import StateMixin
+
+__all__ = ["StateMixin"]
