@@ -1,0 +1,311 @@
+"""Logs: from pieces of output to stored lines."""
+
+from __future__ import annotations
+
+import pytest
+
+from buildmaster.db import logs
+from buildmaster.process.log import HtmlLog, Log, StreamLog, TextLog
+from buildmaster.process.log_lines import MAX_LINE
+from buildmaster.testing.sync import result_of
+from tests.support.logkit import LogKit
+
+
+@pytest.fixture
+def kit() -> LogKit:
+    return LogKit(logMaxSize=None, logMaxTailSize=None, logCompressionMethod="zstd")
+
+
+def test_lines_are_stored_with_their_channels(kit):
+    log = kit.log()
+    log.addHeader("go\n")
+    log.addStdout("one\ntw")
+    log.addStderr("oops\n")
+    log.addStdout("o\n")
+    kit.wait(log.finish())
+    assert kit.lines(log) == "hgo\noone\neoops\notwo\n"
+    assert kit.raw(log) == "go\none\noops\ntwo\n"
+    assert kit.lines(log, 1, 2) == "oone\neoops\n"
+
+
+def test_a_last_line_without_an_end_gets_one(kit):
+    log = kit.log()
+    log.addStdout("no end")
+    kit.wait(log.finish())
+    assert kit.lines(log) == "ono end\n"
+
+
+@pytest.mark.parametrize(("type", "kind"), [("t", TextLog), ("h", HtmlLog)])
+def test_a_log_without_channels(kit, type, kind):
+    log = kit.log(type)
+    assert isinstance(log, kind)
+    log.addContent("<b>\nx")
+    kit.wait(log.finish())
+    assert kit.lines(log) == "<b>\nx\n"
+
+
+def test_an_unknown_type_is_refused(kit):
+    with pytest.raises(RuntimeError, match="invalid log type 'z'"):
+        Log.new(kit.master, "x", "z", 1, "utf-8")
+
+
+def test_bytes_are_decoded_piece_by_piece(kit):
+    log = kit.log()
+    for byte in "€ über\n".encode():
+        log.addStdout(bytes([byte]))
+    log.addStdout(b"bad \xff\n")
+    log.addStdout(b"cut \xe2")
+    kit.wait(log.finish())
+    assert kit.raw(log) == "€ über\nbad \ufffd\ncut \ufffd\n"
+
+
+def test_a_log_may_have_its_own_encoding_or_decoder(kit):
+    latin = kit.log(encoding="latin-1")
+    latin.addStdout(b"\xfc\n")
+    own = kit.log(encoding=lambda data: data.decode("utf-16-le"))
+    own.addStdout("x\n".encode("utf-16-le"))
+    kit.wait(latin.finish())
+    kit.wait(own.finish())
+    assert (kit.raw(latin), kit.raw(own)) == ("ü\n", "x\n")
+
+
+@pytest.mark.parametrize(
+    ("pieces", "expected"),
+    [
+        (["a\r\nb\r\n"], "a\nb\n"),
+        (["a\r", "\nb\n"], "a\nb\n"),
+        (["10%\r20%\r", "30%\n"], "10%\n20%\n30%\n"),
+        (["a\r\r\nb\n"], "a\nb\n"),
+        (["x\x08\x08y\n"], "x\ny\n"),
+        (["a\x1b[5;3Hb\n"], "a\nb\n"),
+        (["a\x1b[5", ";3", "Hb\n"], "a\nb\n"),
+        (["a\x1b", "[ub\n"], "a\nb\n"),
+        (["\x1b[32mgreen\x1b[0m\n"], "\x1b[32mgreen\x1b[0m\n"),
+        (["\x1b[3", "2mgreen\n"], "\x1b[32mgreen\n"),
+        (["end\r"], "end\n"),
+        (["\n\n"], "\n\n"),
+    ],
+)
+def test_every_kind_of_line_end_is_one(kit, pieces, expected):
+    log = kit.log()
+    for piece in pieces:
+        log.addStdout(piece)
+    kit.wait(log.finish())
+    assert kit.raw(log) == expected
+
+
+def test_a_very_long_line_is_broken_and_nothing_of_it_is_lost(kit):
+    log = kit.log()
+    text = "x" * 10_000_000
+    for at in range(0, len(text), 65536):
+        log.addStdout(text[at : at + 65536])
+    log.addStdout("\nnext\n")
+    kit.wait(log.finish())
+    stored = kit.raw(log).split("\n")
+    assert max(map(len, stored)) <= MAX_LINE + 65536
+    assert "".join(stored[:-2]) == text and stored[-2] == "next"
+
+
+def test_lines_of_a_running_log_can_be_read_after_a_second(kit):
+    log = kit.log()
+    log.addStdout("first\n")
+    kit.pump()
+    assert kit.lines(log) == ""
+    kit.clock.advance(1)
+    kit.pump()
+    assert kit.lines(log) == "ofirst\n"
+    assert [(fact.event, fact.fields["num_lines"]) for fact in kit.facts] == [("append", 1)]
+
+
+def test_a_flood_tells_once_a_second(kit):
+    log = kit.log()
+    for _ in range(100):
+        log.addStdout("x" * 63 + "\n" + "y" * 65472 + "\n")
+        kit.pump()
+    assert [fact.event for fact in kit.facts] == ["append"]
+    kit.wait(log.finish())
+    kit.pump()
+    assert [(fact.event, fact.fields["num_lines"]) for fact in kit.facts][-1] == ("finished", 200)
+
+
+def test_a_short_log_is_one_piece_and_one_write(kit):
+    log = kit.log()
+    for n in range(100):
+        log.addStdout(f"{n}\n")
+    before = kit.db.counters["batches"]
+    kit.wait(log.finish())
+    kit.pump()
+    assert kit.db.counters["batches"] == before + 1 and kit.chunks(log) == 1
+
+
+def test_the_small_pieces_of_a_slow_log_are_joined_at_its_end(kit):
+    log = kit.log()
+    for n in range(50):
+        log.addStdout(f"line {n}\n")
+        log.addStderr(f"err {n}\n")
+        kit.clock.advance(2)
+        kit.pump()
+    assert kit.chunks(log) == 50
+    kit.wait(log.finish())
+    kit.pump()
+    assert kit.chunks(log) == 1
+    assert kit.lines(log, 2, 3) == "oline 1\neerr 1\n"
+    assert kit.raw(log) == "".join(f"line {n}\nerr {n}\n" for n in range(50))
+
+
+def test_large_texts_are_stored_in_pieces(kit):
+    log = kit.log("t")
+    text = "".join(f"{n:0100d}\n" for n in range(20_000))
+    log.addContent(text)
+    kit.wait(log.finish())
+    assert kit.chunks(log) > 5
+    assert kit.raw(log) == text
+    assert kit.lines(log, 15_000, 15_001) == f"{15000:0100d}\n{15001:0100d}\n"
+
+
+# -- watching -----------------------------------------------------------------------------------------------------
+
+
+def test_watchers_see_all_whole_lines_once_and_in_order(kit):
+    log = kit.log()
+    seen: list = []
+    log.addStdout("before")
+    log.subscribe(lambda stream, text: seen.append((stream, text)))
+    log.addStdout(" it\nand\nhalf")
+    log.addHeader("h\n")
+    kit.wait(log.finish())
+    assert seen == [("o", "before it\nand\n"), ("h", "h\n"), ("o", "half\n"), (None, None)]
+
+
+def test_a_watcher_can_stop(kit):
+    log = kit.log()
+    seen: list = []
+    log.subscribe(lambda stream, text: seen.append(text)).unsubscribe()
+    log.addStdout("x\n")
+    assert seen == []
+
+
+def test_a_watcher_that_raises_is_remembered_and_harms_nobody(kit):
+    log = kit.log()
+    seen: list = []
+    log.subscribe(lambda stream, text: 1 / 0)
+    log.subscribe(lambda stream, text: seen.append(text))
+    log.addStdout("x\n")
+    assert seen == ["x\n"] and log.had_errors()
+
+
+def test_finishing_twice_is_finishing_once(kit):
+    log = kit.log()
+    waiting = log.waitUntilFinished()
+    kit.wait(log.finish())
+    kit.wait(log.finish())
+    result_of(waiting)
+    assert log.isFinished()
+
+
+def test_raw_lines_are_stored_as_they_are(kit):
+    log = kit.log()
+    log.addRawLines("oone\neoops\notwo\n")
+    kit.wait(log.finish())
+    assert kit.lines(log) == "oone\neoops\notwo\n"
+    assert isinstance(log, StreamLog)
+
+
+# -- secrets, limits ---------------------------------------------------------------------------------------------
+
+
+def test_secrets_are_hidden_also_between_pieces(kit):
+    log = kit.log(secrets={"hunter2": "pw"})
+    seen: list = []
+    log.subscribe(lambda stream, text: seen.append(text))
+    for piece in ("my hun", "ter2 is", " hunter2", "\nhunt\n"):
+        log.addStdout(piece)
+    kit.wait(log.finish())
+    assert kit.raw(log) == "my <pw> is <pw>\nhunt\n"
+    assert "hunter2" not in "".join(text for text in seen if text)
+
+
+def test_a_secret_that_becomes_known_late_is_hidden_from_then_on(kit):
+    secrets: dict[str, str] = {}
+    log = kit.log(secrets=secrets)
+    log.addStdout("hunter2\n")
+    secrets["hunter2"] = "pw"
+    log.addStdout("hunter2\n")
+    kit.wait(log.finish())
+    assert kit.raw(log) == "hunter2\n<pw>\n"
+
+
+def test_a_limited_log_keeps_its_beginning_and_its_end():
+    kit = LogKit(logMaxSize=20, logMaxTailSize=10)
+    log = kit.log()
+    log.addHeader("go\n")
+    for n in range(100):
+        log.addStdout(f"line{n:02d}\n")
+    kit.wait(log.finish())
+    assert kit.lines(log) == (
+        "hgo\noline00\noline01\n"
+        "h\nhOutput exceeded 20 bytes, remaining output has been truncated\n"
+        "h\nhFinal 7 bytes follow below:\noline99\n"
+    )
+
+
+def test_a_limited_log_without_a_tail():
+    kit = LogKit(logMaxSize=10, logMaxTailSize=None)
+    log = kit.log()
+    log.addStdout("one\ntwo\nthree\nfour\n")
+    log.addStdout("five\n")
+    kit.wait(log.finish())
+    assert kit.raw(log) == "one\ntwo\n\nOutput exceeded 10 bytes, remaining output has been truncated\n"
+
+
+# -- back-pressure -----------------------------------------------------------------------------------------------
+
+
+class Pipe:
+    """A connection that can be held back."""
+
+    def __init__(self) -> None:
+        self.keys: set = set()
+
+    def throttle(self, key: object) -> None:
+        self.keys.add(key)
+
+    def unthrottle(self, key: object) -> None:
+        self.keys.discard(key)
+
+
+def test_a_connection_is_held_back_while_too_much_waits_to_be_stored(kit):
+    pipe, log = Pipe(), kit.log()
+    log.hold_back(pipe)
+    for _ in range(20):
+        log.addStdout("x" * 65535 + "\n")
+    assert len(pipe.keys) == 1
+    kit.pump()
+    assert pipe.keys == set()
+
+
+def test_two_logs_of_one_connection_are_counted_together(kit):
+    pipe = Pipe()
+    first, second = kit.log(), kit.log()
+    for log in (first, second):
+        log.hold_back(pipe)
+        for _ in range(10):
+            log.addStdout("x" * 65535 + "\n")
+    assert len(pipe.keys) == 1
+
+
+# -- rows ----------------------------------------------------------------------------------------------------------
+
+
+def test_logs_of_which_only_the_id_is_known(kit):
+    assert kit.step() == 1
+    made = kit.wait(kit.db.write(logs.add_unique, 1, "my log", "s"))
+    again = kit.wait(kit.db.write(logs.add_unique, 1, "my log", "s"))
+    assert (made.slug, again.slug) == ("my_log", "my_log_2")
+    assert kit.wait(kit.db.write(logs.append_text, made.logid, "oone\netwo\n")) == (0, 1)
+    assert kit.wait(kit.db.write(logs.append_text, made.logid, "hthree\n")) == (2, 2)
+    assert kit.wait(kit.db.write(logs.append_text, 999, "x\n")) is None
+    kit.wait(kit.db.write(logs.finish_by_id, made.logid))
+    assert kit.wait(kit.db.read(logs.get, made.logid)) == logs.LogRow(made.logid, 1, "my log", "my_log", "s", True, 3)
+    assert kit.wait(kit.db.read(logs.read_lines, made.logid, 0, 9)) == "oone\netwo\nhthree\n"
+    assert kit.wait(kit.db.read(logs.get_by_slug, 1, "my_log_2")) == again
