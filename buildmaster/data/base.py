@@ -54,7 +54,7 @@ class ListResult(UserList):
     def __ne__(self, other: object) -> bool:
         return not self == other
 
-    __hash__ = None  # type: ignore[assignment]
+    __hash__ = None
 
 
 def updateMethod(func: Callable[..., Any]) -> Callable[..., Any]:

@@ -192,7 +192,7 @@ class DataConnector(service.Service):
         rtype = self._by_kind.get(fact.kind)
         if rtype is None:
             return dict(fact.fields)
-        key = rtype.view.key if rtype.view is not None else None
+        key = rtype.view.key if rtype.view is not None else ""
         return rtype.body(fact.fields, fact.event, rows.get(fact.fields.get(key)))
 
     @deferred

@@ -21,7 +21,7 @@ _FALSE = frozenset({"off", "false", "no", "0"})
 class Type:
     """Base of all types."""
 
-    name: ClassVar[str] = "any"
+    name: Any = "any"
     doc: str | None = None
     nullable = False
     openapi: ClassVar[dict[str, Any]] = {}
@@ -75,7 +75,7 @@ class NoneOk(Type):
 
     def __init__(self, nestedType: Type) -> None:
         self.nestedType = nestedType
-        self.name = nestedType.name + " or None"  # type: ignore[misc]
+        self.name = nestedType.name + " or None"
 
     def valueFromString(self, arg: str | bytes) -> Any:
         text = arg.decode("utf-8") if isinstance(arg, bytes) else arg
@@ -271,7 +271,7 @@ class Entity(Type):
     _differing: ClassVar[list[tuple[str, Type]]]
 
     def __init__(self, name: str) -> None:
-        self.name = name  # type: ignore[misc]
+        self.name = name
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 
 from buildmaster.db import schema
@@ -14,7 +16,7 @@ def put(txn: Txn, buildid: int, name: str, value: bytes, source: str) -> int:
     """Store a value, or replace the one of the same name; returns its id."""
     query = sa.select(_data.c.id).where(_data.c.buildid == buildid, _data.c.name == name)
     found = txn.execute(query, touches=(_data,)).scalar()
-    values = {"value": value, "length": len(value), "source": source}
+    values: dict[str, Any] = {"value": value, "length": len(value), "source": source}
     if found is None:
         found = txn.new_id("build_data")
         txn.insert(_data, id=found, buildid=buildid, name=name, **values)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import msgspec
 import sqlalchemy as sa
@@ -67,7 +68,7 @@ def update_info(
     row = txn.execute(sa.select(_builders).where(_builders.c.id == builderid), touches=(_builders,)).first()
     if row is None:
         return False
-    values = {
+    values: dict[str, Any] = {
         "description": description,
         "description_format": description_format,
         "description_html": description_html,

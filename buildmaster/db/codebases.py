@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import attrs
 import msgspec
@@ -67,11 +68,17 @@ def add_commit(txn: Txn, new: NewCommit) -> int:
     return commitid
 
 
+def find_commit_id(txn: Txn, codebaseid: int, revision: str) -> int | None:
+    """The id of the commit of this revision, if it is stored."""
+    query = sa.select(_commits.c.id).where(_commits.c.codebaseid == codebaseid, _commits.c.revision == revision)
+    return txn.execute(query, touches=(_commits,)).scalar()
+
+
 def update_branch(txn: Txn, codebaseid: int, name: str, commitid: int | None = None, last_timestamp: int = 0) -> int:
     """Store where a branch stands and tell; returns its id."""
     query = sa.select(_branches).where(_branches.c.codebaseid == codebaseid, _branches.c.name == name)
     row = txn.execute(query, touches=(_branches,)).first()
-    values = {"commitid": commitid, "last_timestamp": last_timestamp}
+    values: dict[str, Any] = {"commitid": commitid, "last_timestamp": last_timestamp}
     if row is None:
         branchid, event = txn.new_id("codebase_branches"), "new"
         txn.insert(_branches, id=branchid, codebaseid=codebaseid, name=name, **values)

@@ -7,6 +7,8 @@ free again, in one transaction.
 
 from __future__ import annotations
 
+from typing import Any
+
 import attrs
 import sqlalchemy as sa
 
@@ -27,7 +29,7 @@ def begin(txn: Txn, name: str) -> tuple[int, int, int]:
     """
     row = txn.execute(sa.select(_masters).where(_masters.c.name == name).with_for_update()).first()
     now = txn.now()
-    alive = {"active": 1, "last_active": now, "lease_until": now + LEASE_SECONDS}
+    alive: dict[str, Any] = {"active": 1, "last_active": now, "lease_until": now + LEASE_SECONDS}
     if row is None:
         masterid, epoch, last_batch = txn.new_id("masters"), 1, 0
         txn.insert(_masters, id=masterid, name=name, epoch=epoch, last_batch=last_batch, **alive)

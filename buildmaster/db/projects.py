@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 
 from buildmaster.base.strings import force_identifier
@@ -33,7 +35,7 @@ def update_info(
     row = txn.execute(sa.select(_projects).where(_projects.c.id == projectid), touches=(_projects,)).first()
     if row is None:
         return False
-    values = {
+    values: dict[str, Any] = {
         "slug": slug,
         "description": description,
         "description_format": description_format,

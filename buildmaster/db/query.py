@@ -33,12 +33,18 @@ class Criterion(Protocol):
 class Spec(Protocol):
     """What a read asks for; ``buildmaster.data.resultspec.ResultSpec`` is one."""
 
-    filters: Any
-    fields: Any
-    order: Any
-    limit: Any
-    offset: Any
-    properties: Any
+    @property
+    def filters(self) -> Any: ...
+    @property
+    def fields(self) -> Any: ...
+    @property
+    def order(self) -> Any: ...
+    @property
+    def limit(self) -> Any: ...
+    @property
+    def offset(self) -> Any: ...
+    @property
+    def properties(self) -> Any: ...
 
 
 class Row(dict[str, Any]):
@@ -48,6 +54,7 @@ class Row(dict[str, Any]):
     """
 
     __slots__ = ("extra",)
+    extra: dict[str, Any]
 
     def __getattr__(self, name: str) -> Any:
         try:
@@ -111,7 +118,7 @@ class _Statement:
     def __init__(self, select: sa.Select, dialect: sa.Dialect) -> None:
         compiled = select.compile(dialect=dialect, compile_kwargs={"render_postcompile": True})
         self.sql = str(compiled)
-        self._positions = compiled.positiontup if compiled.positional else None  # type: ignore[attr-defined]
+        self._positions = compiled.positiontup if compiled.positional else None
         self._fixed = {k: v for k, v in compiled.params.items() if v is not None}
 
     def run(self, conn: sa.Connection, values: Mapping[str, Any]) -> Sequence[Any]:
@@ -385,7 +392,9 @@ def _compile(
 
 
 def _count(view: View, joins: Mapping[str, None], where: Sequence[Any], dialect: sa.Dialect) -> _Statement:
-    rows = sa.select(sa.literal_column("1").label("one")).select_from(_source(view, joins)).where(*where)
+    rows: sa.Select[Any] = (
+        sa.select(sa.literal_column("1").label("one")).select_from(_source(view, joins)).where(*where)
+    )
     bounded = rows.limit(sa.bindparam("limit_", type_=sa.BigInteger())).subquery()
     return _Statement(sa.select(sa.func.count()).select_from(bounded), dialect)
 
@@ -449,7 +458,8 @@ def _row_maker(
         if straight:
             row = Row(zip(names, raw, strict=False))
         else:
-            row = Row.fromkeys(names)
+            row = Row()
+            row.update(dict.fromkeys(names))
             for name, at in plain:
                 row[name] = raw[at]
             for name, start, stop, build in wide:

@@ -46,7 +46,7 @@ def complete_set(txn: Txn, setid: int, tests_passed: int | None = None, tests_fa
         raise UnknownSet(f"there is no test result set {setid}")
     if row.complete:
         return
-    values = {"tests_passed": tests_passed, "tests_failed": tests_failed, "complete": 1}
+    values: dict[str, Any] = {"tests_passed": tests_passed, "tests_failed": tests_failed, "complete": 1}
     txn.update(_sets, setid, **values)
     fields = {column.name: getattr(row, column.name) for column in _sets.c if column.name != "id"}
     txn.note("test_result_set", "completed", test_result_setid=setid, **{**fields, **values, "complete": True})

@@ -59,7 +59,7 @@ def _never_ended(column: sa.Column) -> Number:
 
 def _by_key(statement: Callable[[sa.BindParameter], sa.Select], build: Callable[[Any], Any]) -> Callable[..., Any]:
     """A loader of lists: the statement's first column is the key that the lists are gathered by."""
-    wanted = sa.bindparam("keys", expanding=True)
+    wanted: sa.BindParameter[Any] = sa.bindparam("keys", expanding=True)
     select = statement(wanted)
 
     def load(conn: sa.Connection, keys: Sequence[Any]) -> dict[Any, list[Any]]:

@@ -84,7 +84,7 @@ class ForceScheduler(base.ResourceType):
     endpoints = [ForceSchedulerEndpoint, ForceSchedulersEndpoint]
 
     class EntityType(types.Entity):
-        name = types.Identifier(50)  # type: ignore[assignment]
+        name = types.Identifier(50)
         button_name = types.String()
         label = types.String()
         builder_names = types.List(of=types.Identifier(50))

@@ -65,7 +65,7 @@ class Property(base.ResourceType):
     endpoints = [BuildPropertyListEndpoint, BuildsetPropertyListEndpoint, ChangePropertyListEndpoint]
 
     class EntityType(types.Entity):
-        name = types.String()  # type: ignore[assignment]
+        name = types.String()
         source = types.String()
         value = types.JsonObject()
 

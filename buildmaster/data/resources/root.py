@@ -26,7 +26,7 @@ class RootLink(base.ResourceType):
     endpoints = [RootLinksEndpoint]
 
     class EntityType(types.Entity):
-        name = types.String()  # type: ignore[assignment]
+        name = types.String()
 
     entityType = EntityType("rootlink")
 

@@ -41,7 +41,7 @@ class StepsEndpoint(base.ViewEndpoint):
 class UrlEntityType(types.Entity):
     """A link to show with a step."""
 
-    name = types.String()  # type: ignore[assignment]
+    name = types.String()
     url = types.String()
 
 
