@@ -78,7 +78,7 @@ class DataConnector(service.Service):
 
         Raises :class:`.exceptions.InvalidPathError`.
         """
-        return self.matcher.find(split(path))
+        return self.matcher.find(path)
 
     def getResourceType(self, name: str) -> ResourceType:
         """The resource type of this name; raises AttributeError."""

@@ -52,12 +52,13 @@ class Matcher:
         node.variables.sort(key=lambda variable: variable[0] != "n")
         return rest
 
-    def find(self, path: Path) -> tuple[Any, dict[str, Any]]:
+    def find(self, path: str | Path) -> tuple[Any, dict[str, Any]]:
         """The value whose pattern matches, and the variable parts; raises :class:`.InvalidPathError`."""
         variables: dict[str, Any] = {}
-        value = _search(self._root, path, 0, variables)
+        words = split(path)
+        value = _search(self._root, words, 0, variables)
         if value is None:
-            raise InvalidPathError(f"Invalid path: {'/'.join(map(str, path))}")
+            raise InvalidPathError(f"Invalid path: {'/'.join(map(str, words))}")
         return value, variables
 
     def items(self) -> Iterator[tuple[str, Any]]:
