@@ -85,17 +85,7 @@ UTIL = {
     **names("locks", "MasterLock", "WorkerLock"),
     **names("process.builder", "enforceChosenWorker"),
     **names("process.codebase", "Codebase"),
-    **names(
-        "process.factory",
-        "BasicBuildFactory",
-        "BasicSVN",
-        "BuildFactory",
-        "CPAN",
-        "Distutils",
-        "GNUAutoconf",
-        "QuickBuildFactory",
-        "Trial",
-    ),
+    **names("process.factory", "BuildFactory"),
     **names("process.logobserver", "LogLineObserver"),
     **names("process.project", "Project"),
     **names(

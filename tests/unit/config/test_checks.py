@@ -268,7 +268,8 @@ def test_a_change_source_listed_twice_counts_once(directory):
     config = directory.load_with("from buildbot.plugins import changes\nc['change_source'] = changes.PBChangeSource()")
     assert len(config.change_sources) == 1
     config = directory.load_with(
-        "from buildbot.plugins import changes\nc['change_source'] = [changes.PBChangeSource(), changes.PBChangeSource()]"
+        "from buildbot.plugins import changes\n"
+        "c['change_source'] = [changes.PBChangeSource(), changes.PBChangeSource()]"
     )
     assert len(config.change_sources) == 1
 
