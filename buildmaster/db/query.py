@@ -199,10 +199,23 @@ def fetch_by_ids(conn: sa.Connection, view: View, ids: Iterable[int]) -> dict[in
     """Whole resources by id, in as few queries as the databases' limits allow."""
     found: dict[int, Row] = {}
     for keys in chunks(sorted(set(ids))):
-        criteria = [_Among(view.key, keys)]
-        page = fetch(conn, view, {}, _Selection(criteria))
-        found.update((row[view.key], row) for row in page.rows)
+        plan = _plan_by_ids(conn.dialect, view, len(keys))
+        raws = plan.statement.run(conn, {f"p{n}": key for n, key in enumerate(keys)})
+        rows = [plan.make(raw, None) for raw in raws]
+        for name, field in plan.related:
+            _relate(conn, rows, name, field)
+        found.update((row[view.key], row) for row in rows)
     return found
+
+
+def _plan_by_ids(dialect: sa.Dialect, view: View, count: int) -> _Plan:
+    key = (view, dialect.name, "ids", count)
+    plan = _plans.get(key)
+    if plan is None:
+        field = _field(view, view.key)
+        condition = field.where("in", range(count), _Binder({}), dialect.name)
+        plan = _keep(key, _compile(dialect, view, (), None, False, [(condition, field.joins)], (), False, False))
+    return plan
 
 
 @attrs.frozen
