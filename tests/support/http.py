@@ -127,9 +127,7 @@ class Client:
             self.cookies[name] = value
         return answer
 
-    def open(
-        self, verb: str, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None
-    ) -> Connection:
+    def open(self, verb: str, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None) -> Connection:
         """Send a request and leave the connection open."""
         connection = Connection(self.kit)
         sent = {"host": HOST, **{name.replace("_", "-"): value for name, value in (headers or {}).items()}}

@@ -89,7 +89,7 @@ async def build_page(visit: Visit, builder: str, number: str) -> Context:
         visit.need("builders", builder), visit.need("builders", builder, "builds", int(number))
     )
     buildid = build["buildid"]
-    steps, properties, changes, request, worker, children, newest = await together(
+    steps, properties, changes, request, worker, children, newest, tries = await together(
         visit.get("builds", buildid, "steps", order=["number"]),
         visit.get("builds", buildid, "properties"),
         visit.get("builds", buildid, "changes"),
@@ -97,6 +97,7 @@ async def build_page(visit: Visit, builder: str, number: str) -> Context:
         visit.get("workers", build["workerid"]) if build["workerid"] else _nothing(),
         visit.get("builds", buildid, "triggered_builds"),
         visit.get("builders", build["builderid"], "builds", order=["-number"], limit=1, fields=["number"]),
+        visit.get("buildrequests", build["buildrequestid"], "builds", order=["buildid"]),
     )
     shown = [step for step in steps if not step["hidden"] or visit.argument("hidden")]
     logs, buildset, seconds = await together(
@@ -120,6 +121,7 @@ async def build_page(visit: Visit, builder: str, number: str) -> Context:
         "children": await _with_builders(visit, children or ()),
         "worker": worker,
         "newest": newest[0]["number"] if newest else build["number"],
+        "tries": [one for one in tries or () if one["buildid"] > buildid],
         "progress": progress(build, seconds, visit.master.reactor.seconds()),
         "may_stop": not build["complete"] and await visit.may(path, "stop"),
         "may_rebuild": build["complete"] and await visit.may(path, "rebuild"),
@@ -189,6 +191,7 @@ def _watch_build(context: Context) -> Filters:
         ("builds", buildid, "steps", None, None),
         ("builds", buildid, "properties", None),
         ("buildrequests", str(context["build"]["buildrequestid"]), None),
+        ("builders", str(context["build"]["builderid"]), "builds", None, "new"),
     ]
     for step, logs in context["steps"]:
         if not step["complete"] or any(not log["complete"] for log in logs):

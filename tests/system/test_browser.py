@@ -1,0 +1,164 @@
+"""The pages in a real browser, with a real master and a real worker.
+
+Nothing is ever reloaded: each page is marked when it is opened, and the mark has to be there at the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import require_tool
+from tests.support.commands import RealMaster
+
+pytestmark = [pytest.mark.needs("chromium", "playwright", "buildbot-worker"), pytest.mark.timeout(180)]
+
+PATIENCE_MS = 40_000
+
+# Each step prints what it was given, then waits for a file of its name that the test makes.
+STEPS = """
+def waiting(name, text):
+    script = "echo " + text + "; while [ ! -e %(gates)s/" + name + " ]; do sleep 0.05; done; echo " + text + " is over"
+    return steps.ShellCommand(name=name, command=["sh", "-c", script])
+c["builders"] = [util.BuilderConfig(name="one", workernames=["local"], factory=util.BuildFactory(
+    [waiting("first", "apples"), waiting("second", "pears")]))]
+c["title"] = "Orchard"
+"""
+
+
+@pytest.fixture
+def browser() -> Iterator[Any]:
+    """Chromium."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=require_tool("chromium"), args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def gates(tmp_path: Path) -> Path:
+    """Where the files lie that let steps go on."""
+    (tmp_path / "gates").mkdir()
+    return tmp_path / "gates"
+
+
+@pytest.fixture
+def master(tmp_path: Path, gates: Path) -> Iterator[RealMaster]:
+    """A master with one builder of two steps, running."""
+    made = RealMaster(tmp_path / "master").create()
+    made.configure(STEPS % {"gates": gates})
+    made.start()
+    yield made
+    made.run("stop")
+
+
+class Look:
+    """One page that somebody looks at."""
+
+    def __init__(self, browser: Any, url: str, path: str) -> None:
+        self.page = browser.new_page()
+        self.page.set_default_timeout(PATIENCE_MS)
+        self.mistakes: list[str] = []
+        self.page.on("pageerror", lambda error: self.mistakes.append(str(error)))
+        self.page.goto(url + path)
+        self.mark()
+
+    def mark(self) -> None:
+        """What is shown from now on must come without a reload."""
+        self.page.evaluate("window.mark = 1")
+
+    def see(self, selector: str, text: str) -> None:
+        """Wait for an element with this text."""
+        self.page.locator(selector, has_text=text).first.wait_for()
+
+    def ended(self) -> None:
+        """The page was never reloaded, and no script of it failed."""
+        assert self.page.evaluate("window.mark") == 1
+        assert self.mistakes == []
+
+
+def force(look: Look) -> None:
+    """Press the button on the builder's page; ends on the page of the build."""
+    look.page.click("details.force summary")
+    look.page.fill("input[name=reason]", "hungry")
+    look.page.click("details.force button.main")
+    look.page.wait_for_url("**/builds/*")
+    look.mark()
+
+
+def test_steps_and_log_lines_appear_without_reload_and_go_on_after_a_restart(
+    master: RealMaster, browser: Any, gates: Path
+) -> None:
+    """A build, its log and the front page are looked at while the build runs and the master is restarted."""
+    url = f"http://127.0.0.1:{master.web}/"
+    front = Look(browser, url, "")
+    build = Look(browser, url, "builders/1")
+    force(build)
+    build.see("#step-0 .tail", "apples")
+    front.see("#live_running", "one #1")
+    log = Look(browser, url, "builders/1/builds/1/steps/first/logs/stdio")
+    log.see(".row.stdout", "apples")
+
+    (gates / "first").touch()
+    log.see(".row.stdout", "apples is over")
+    build.see("#step-0 .badge", "success")
+    build.see("#step-1 .tail", "pears")
+
+    (gates / "first").unlink()
+    assert master.run("restart").returncode == 0, master.log()
+    build.see("h1 .badge", "retry")
+    build.see(".retried", "#2")
+    front.see("#live_running", "one #2")
+    front.see("#live_recent", "one #1")
+    for look in (front, build, log):
+        look.ended()
+
+    again = Look(browser, url, "builders/1/builds/2")
+    again.see("#step-0 .tail", "apples")
+    assert master.run("restart").returncode == 0, master.log()
+    again.see("h1 .badge", "retry")
+    third = Look(browser, url, "builders/1/builds/3")
+    third_log = Look(browser, url, "builders/1/builds/3/steps/0/logs/stdio")
+    (gates / "first").touch()
+    third_log.see(".row.stdout", "apples is over")
+    (gates / "second").touch()
+    third.see("h1 .badge", "success")
+    front.see("#live_recent", "one #3")
+    for look in (front, again, third, third_log):
+        look.ended()
+
+
+def test_a_build_is_forced_and_stopped_from_the_page(master: RealMaster, browser: Any) -> None:
+    url = f"http://127.0.0.1:{master.web}/"
+    look = Look(browser, url, "#/builders/1")  # as Buildbot's links are
+    look.page.wait_for_url(url + "builders/1")
+    force(look)
+    look.see("#step-0 .tail", "apples")
+    look.page.fill("input[name=reason]", "not hungry any more")
+    look.page.click("button.danger")
+    look.see("h1 .badge", "cancelled")
+    look.see("#live_more", "hungry")
+    assert look.mistakes == []
+
+
+def test_pages_can_be_used_without_scripts(master: RealMaster, browser: Any, gates: Path) -> None:
+    url = f"http://127.0.0.1:{master.web}/"
+    (gates / "first").touch()
+    (gates / "second").touch()
+    page = browser.new_context(java_script_enabled=False).new_page()
+    page.set_default_timeout(PATIENCE_MS)
+    page.goto(url + "builders/1")
+    page.click("details.force summary")
+    page.click("details.force button.main")
+    page.wait_for_url("**/builds/*")
+    while "running" in page.inner_text("h1"):
+        page.reload()
+    assert "success" in page.inner_text("h1")
+    page.click("#step-0 a.log")
+    assert "apples is over" in page.inner_text("pre.plain-log")
+    assert page.locator(".row.stdout a.n").first.get_attribute("href").startswith("#L")
