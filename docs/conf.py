@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+sys.path.insert(0, str(Path(__file__).resolve().parent / "_ext"))
 
 from buildmaster import __version__
 
@@ -14,7 +15,7 @@ author = "the buildmaster developers"
 copyright = "the buildmaster developers"
 version = release = __version__
 
-extensions = ["sphinx.ext.autodoc", "sphinx.ext.autosummary", "sphinx.ext.viewcode"]
+extensions = ["sphinx.ext.autodoc", "sphinx.ext.autosummary", "sphinx.ext.viewcode", "data_reference"]
 exclude_patterns = ["_build"]
 html_theme = "furo"
 html_title = f"buildmaster {release}"
