@@ -13,7 +13,7 @@ from buildmaster.base.aio import as_deferred, deferred, maybe
 from buildmaster.base.configured import ConfiguredMixin
 from buildmaster.service.configured import BuildbotService, told
 from buildmaster.service.failures import ReconfigFailed, ServiceFailure, cause_of
-from buildmaster.service.tree import AsyncMultiService, ReconfigurableServiceMixin, all_of
+from buildmaster.service.tree import AsyncMultiService, ReconfigurableServiceMixin, all_of, by_priority
 
 log = Logger()
 
@@ -109,9 +109,7 @@ class BuildbotServiceManager(AsyncMultiService, ConfiguredMixin, ReconfigurableS
             self._add(told(child, error))
 
     async def _tell_children(self, new_config: Any) -> None:
-        for child in sorted(self, key=lambda one: -getattr(one, "reconfig_priority", 0)):
-            if not isinstance(child, ReconfigurableServiceMixin):
-                continue
+        for child in by_priority(self):
             try:
                 await maybe(child.reconfigServiceWithBuildbotConfig, new_config)
             except Exception as error:  # policy: told at the end, the other services go on

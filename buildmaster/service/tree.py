@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, ClassVar
+from typing import Any
 
 from twisted.application import service
 from twisted.internet import defer
@@ -44,13 +44,15 @@ class AsyncService(service.Service):
         """Make this a child of ``parent``, leaving the parent that it has."""
         if self.parent is not None:
             await self.disownServiceParent()
-        self.parent = service.IServiceCollection(parent, parent)
-        await as_deferred(self.parent.addService(self))
+        collection: Any = service.IServiceCollection(parent, parent)
+        self.parent = collection
+        await as_deferred(collection.addService(self))
 
     @deferred
     async def disownServiceParent(self) -> None:
         """Leave the parent; fires when this service has stopped."""
-        parent, self.parent = self.parent, None
+        parent: Any = self.parent
+        self.parent = None
         await as_deferred(parent.removeService(self))
 
     @property
@@ -106,8 +108,9 @@ class AsyncMultiService(AsyncService, service.MultiService):
 
     def removeService(self, service: Any) -> Any:
         """Let a child go; a Deferred that fires when it has stopped."""
-        if service.name and self.namedServices.get(service.name) is service:
-            del self.namedServices[service.name]
+        name = service.name
+        if name and self.namedServices.get(name) is service:
+            del self.namedServices[name]
         self.services.remove(service)
         if self.running:
             return as_deferred(defer.maybeDeferred(service.stopService))
@@ -235,7 +238,7 @@ class SharedService(AsyncMultiService):
 class ReconfigurableServiceMixin:
     """A service that is told of each new configuration, from the master's first one on."""
 
-    reconfig_priority: ClassVar[int] | int = 128
+    reconfig_priority: int = 128
     """Services are told in order of falling priority, one after the other."""
 
     @deferred

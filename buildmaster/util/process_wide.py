@@ -44,13 +44,17 @@ def in_reactor(f: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(f)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
-        reactor, results = _process_reactor(), []
+        reactor = _process_reactor()
+        results: list[Any] = []
+
+        def end(result: Any) -> None:
+            results.append(result)
+            reactor.stop()
 
         def begin() -> None:
             called = as_deferred(defer.maybeDeferred(f, *args, **kwargs))
             called.addErrback(lambda failure: failure.printTraceback(file=sys.stderr))
-            called.addCallback(results.append)
-            called.addBoth(lambda _: reactor.stop())
+            called.addBoth(end)
 
         reactor.callWhenRunning(begin)
         reactor.run()
