@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import shutil
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from glob import glob
@@ -29,9 +31,10 @@ TOOLS: dict[str, tuple[str, ...]] = {
 
 
 def find_tool(name: str) -> str | None:
-    """The path of a program of :data:`TOOLS`; None if this machine has none."""
+    """The path of a program of :data:`TOOLS`, looked for beside Python first; None if this machine has none."""
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
     for place in TOOLS[name]:
-        found = shutil.which(place) or next(iter(sorted(glob(place), reverse=True)), None)
+        found = shutil.which(place, path=path) or next(iter(sorted(glob(place), reverse=True)), None)
         if found:
             return found
     return None
