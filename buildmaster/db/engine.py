@@ -71,6 +71,10 @@ class Database:
         self._bulk: deque[WriteJob] = deque()
         self._busy = False
         self._kick: Any = None
+        self.linger = 0.0
+        """Seconds that progress may wait for company, so that what follows soon goes into the same transaction."""
+        self._lingering: Any = None
+        self._urgent = 0  # how many jobs of the main lane are not content to linger
         self._queued = self._settled = 0  # how many main-lane jobs were ever queued, ever settled
         self._barriers: deque[tuple[int, Callable[[], None]]] = deque()
         self._idle: list[defer.Deferred[None]] = []
@@ -89,12 +93,24 @@ class Database:
         await self._in_writer(self._open, create)
 
     def _open(self, create: bool) -> None:
+        self._look(create)
         conn = self._batcher.connection()
         migrate.check(conn, create)
         with conn.begin():
             self._batcher.ids = ids.DenseIds.load(conn) if self.backend == "sqlite" else ids.BlockIds(self._reserve)
         if isinstance(self._batcher.ids, ids.BlockIds):
             self._batcher.ids.preload(("builds", "steps", "logs"))
+
+    def _look(self, create: bool) -> None:
+        """Refuse a database that is not ours through a connection that cannot change a byte of it."""
+        if self._reading is self._engine:
+            return
+        with self._reading.connect() as conn:
+            try:
+                migrate.check(conn)
+            except migrate.NotCreated:
+                if not create:
+                    raise
 
     def _reserve(self, table: str, count: int) -> int:
         pause = 0.01
@@ -150,6 +166,7 @@ class Database:
             return defer.succeed(None)
         waiter: defer.Deferred[None] = defer.Deferred()
         self._idle.append(waiter)
+        self._wake()
         return waiter
 
     def _in_writer(self, function: Callable[..., Any], *args: Any) -> defer.Deferred[Any]:
@@ -170,18 +187,22 @@ class Database:
         The function runs on the writing side, perhaps several times; it touches nothing but ``txn`` and its arguments.
         Fails with what it raised, in which case nothing of it was stored.
         """
-        job = WriteJob(function, args, kwargs, defer.Deferred())
-        self._main.append(job)
-        self._queued += 1
+        job = self._queue(WriteJob(function, args, kwargs, defer.Deferred()))
         self._wake()
         return job.result
 
+    def _queue(self, job: WriteJob) -> WriteJob:
+        self._main.append(job)
+        self._queued += 1
+        self._urgent += not job.lingers
+        return job
+
     def progress(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> defer.Deferred[Any]:
         """The same in the same order, for a caller that does not wait; an error nobody handles is logged."""
-        result = self.write(function, *args, **kwargs)
-        name = f"{function.__module__}.{getattr(function, '__qualname__', function)}"
-        result.addErrback(_log_progress_failure, name)
-        return result
+        job = self._queue(WriteJob(function, args, kwargs, defer.Deferred(), lingers=self.linger > 0))
+        job.result.addErrback(_log_progress_failure, job.name)
+        self._wake_soon()
+        return job.result
 
     def bulk(self, function: Callable[..., Any], *args: Any, size: int = 0, **kwargs: Any) -> defer.Deferred[Any]:
         """The same in the lane of logs and clean-up, which gets a share of each batch.
@@ -202,7 +223,20 @@ class Database:
         """Epoch seconds on this master's clock."""
         return self._clock.seconds()
 
+    def _wake_soon(self) -> None:
+        if not self.linger:
+            self._wake()
+        elif not self._busy and self._kick is None and self._lingering is None:
+            self._lingering = self._clock.callLater(self.linger, self._wake)
+
+    def _end_linger(self) -> None:
+        if self._lingering is not None:
+            if self._lingering.active():
+                self._lingering.cancel()
+            self._lingering = None
+
     def _wake(self) -> None:
+        self._end_linger()
         if not self._busy and self._kick is None:
             self._kick = self._clock.callLater(0, self._start_batch)
 
@@ -217,6 +251,7 @@ class Database:
 
     def _take(self) -> list[WriteJob]:
         jobs = [self._main.popleft() for _ in range(min(BATCH_JOBS, len(self._main)))]
+        self._urgent -= sum(not job.lingers for job in jobs)
         size, count = 0, 0
         while self._bulk and count < BULK_JOBS and size < BULK_BYTES:
             job = self._bulk.popleft()
@@ -237,9 +272,12 @@ class Database:
         for job, result in outcome.results:
             job.result.callback(result)
         self._pass_barriers()
-        if self._main or self._bulk:
+        if self._urgent or self._bulk or self._main and (self._barriers or self._idle):
             if not self._busy and self._kick is None:
+                self._end_linger()
                 self._start_batch()
+        elif self._main:
+            self._wake_soon()
         else:
             waiting, self._idle = self._idle, []
             for waiter in waiting:
@@ -248,6 +286,7 @@ class Database:
     def _put_back(self, jobs: list[WriteJob]) -> None:
         for job in reversed(jobs):
             (self._bulk if job.bulk else self._main).appendleft(job)
+            self._urgent += not job.bulk and not job.lingers
 
     # -- reading ---------------------------------------------------------------------------------------------------
 
@@ -267,6 +306,7 @@ class Database:
             begin()
         else:
             self._barriers.append((self._queued, begin))
+            self._wake()
         return result
 
     def _pass_barriers(self) -> None:

@@ -295,7 +295,7 @@ def test_a_new_web_port_that_is_taken_leaves_the_old_configuration_in_force(mast
         other.listen()
         taken = other.getsockname()[1]
         master.configure(
-            f"c['www']['port'] = 'tcp:{taken}:interface=127.0.0.1'", "c['builders'].append(builder('two', 'true'))"
+            f"c['www']['port'] = 'tcp:{taken}:interface=127.0.0.1'", "c['builders'].append(builder('two', 'true')); c['schedulers'][1].builderNames.append('two')"
         )
         done = master.run("reconfig")
     assert done.returncode == 1
