@@ -115,11 +115,15 @@ _with_key = sa.select(_requests.c.id).where(
     _requests.c.state.in_([int(state) for state in OPEN]),
     _requests.c.builderid == sa.bindparam("builder_"),
     _requests.c.collapse_key == sa.bindparam("key_"),
+    _requests.c.retries == 0,
 )
 
 
 def pending_with_key(txn: Txn, builderid: int, key: str) -> list[int]:
-    """The unclaimed requests of this builder that have this collapse key."""
+    """The unclaimed requests of this builder that have this collapse key.
+
+    One whose build was interrupted is not among them: it gets the build that it had, whenever the interruption came.
+    """
     # rows of other keys may go on waiting to be sent; they can't be among those looked for
     touches = None if memory_of(txn).get(("pending", builderid, key)) else ()
     return list(txn.execute(_with_key, {"builder_": builderid, "key_": key}, touches=touches).scalars())
@@ -413,13 +417,14 @@ def in_state(conn: sa.Connection, state: RequestState, builderid: int | None = N
 
 
 def open_before(conn: sa.Connection, builderid: int, requestid: int) -> list[Request]:
-    """The unclaimed requests of a builder that are older than this one, oldest first."""
+    """The unclaimed requests of a builder that are older than this one, oldest first; none that is being retried."""
     query = (
         sa.select(_requests)
         .where(
             _requests.c.builderid == builderid,
             _requests.c.state.in_([int(state) for state in OPEN]),
             _requests.c.id < requestid,
+            _requests.c.retries == 0,
         )
         .order_by(_requests.c.id)
     )

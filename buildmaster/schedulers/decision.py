@@ -67,4 +67,6 @@ def deciding() -> Iterator[Decision]:
     try:
         yield decision
     finally:
-        _current.reset(token)
+        # a coroutine that is given up at the end of the process is closed in another context
+        with contextlib.suppress(ValueError):
+            _current.reset(token)
