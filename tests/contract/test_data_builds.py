@@ -225,13 +225,13 @@ def test_triggered_builds(master: CoreMaster) -> None:
 
 
 def test_stop_is_asked_of_whoever_runs_the_build(master: CoreMaster) -> None:
-    heard = master.listen("control", "builds", None, "stop")
+    heard = master.listen("control", None, None, None)
     build = master.add_build()
     master.wait(master.data.control("stop", {"reason": "enough", "results": 6}, "builders/b/builds/1"))
     master.wait(master.data.control("cancel", {"reason": "too late"}, ("buildrequests", build["brid"])))
     assert master.hear(heard, 2) == [
         ("control/builds/1/stop", {"reason": "enough", "owner": None, "results": 6}),
-        ("control/builds/1/stop", {"reason": "too late", "owner": None}),
+        ("control/buildrequests/1/cancel", {"reason": "too late", "owner": None}),
     ]
     with pytest.raises(InvalidPathError):
         master.wait(master.data.control("stop", {}, "builds/77"))

@@ -8,7 +8,7 @@ from typing import Any
 
 from buildmaster.base.aio import deferred
 from buildmaster.data import base, exceptions, types
-from buildmaster.db import builds, query, requests, views
+from buildmaster.db import query, requests, views
 
 
 class BuildRequestEndpoint(base.ViewEndpoint):
@@ -41,10 +41,8 @@ class BuildRequestEndpoint(base.ViewEndpoint):
         actor = f"user:{owner}" if owner else "user"
         if await self.master.db.write(requests.cancel, requestid, reason, actor):
             return
-        body = {"reason": reason, "owner": owner}
-        await self.master.mq.produce(("control", "buildrequests", str(requestid), "cancel"), body)
-        for build in await self.master.db.read(builds.find, buildrequestid=requestid, complete=False):
-            await self.master.mq.produce(("control", "builds", str(build.buildid), "stop"), body)
+        key = ("control", "buildrequests", str(requestid), "cancel")
+        await self.master.mq.produce(key, {"reason": reason, "owner": owner})
 
 
 class BuildRequestsEndpoint(base.ViewEndpoint):
