@@ -210,6 +210,11 @@ class Build(PropertiesMixin):
         """The name of its worker."""
         return self.workername
 
+    @property
+    def path_module(self) -> Any:
+        """How paths are written on its worker: :mod:`posixpath` or :mod:`ntpath`."""
+        return self.workerforbuilder.worker.path_module
+
     def getWorkerInfo(self) -> Any:
         """What the worker tells about itself, as Properties."""
         return self.workerforbuilder.worker.info
