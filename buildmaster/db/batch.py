@@ -55,6 +55,7 @@ class WriteJob:
     result: Any  # a Deferred
     bulk: bool = False
     size: int = 0
+    lingers: bool = False  # may wait a moment for company
 
     def run(self, txn: Txn) -> Any:
         return self.function(txn, *self.args, **self.kwargs)

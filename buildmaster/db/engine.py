@@ -272,7 +272,7 @@ class Database:
         for job, result in outcome.results:
             job.result.callback(result)
         self._pass_barriers()
-        if self._urgent or self._bulk or self._main and (self._barriers or self._idle):
+        if self._urgent or self._bulk or (self._main and (self._barriers or self._idle)):
             if not self._busy and self._kick is None:
                 self._end_linger()
                 self._start_batch()

@@ -89,8 +89,13 @@ class Txn:
     def update(self, table: sa.Table, key: Any, key_column: str = "id", **values: Any) -> None:
         """Set columns of the row with this key, unguarded.  Sent with the batch's other rows, in order.
 
-        For a guarded update, whose row count decides, use :meth:`execute`.
+        A row that waits to be inserted is inserted with these values.  For a guarded update, whose row count decides,
+        use :meth:`execute`.
         """
+        for waiting in reversed(self._inserts.get(table.name, ())):
+            if waiting[key_column] == key:
+                waiting.update(values)
+                return
         columns = tuple(sorted(values))
         row = {"key_": key, **{"v_" + name: value for name, value in values.items()}}
         for group in reversed(self._updates):
