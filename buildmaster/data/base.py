@@ -98,11 +98,6 @@ class Endpoint:
         """Raw content piece by piece; see the endpoints that have it."""
         raise exceptions.InvalidPathError(f"{self._where()} has nothing to stream")
 
-    def get_kwargs_from_graphql(self, parent: Any, resolve_info: Any, args: dict[str, Any]) -> dict[str, Any]:
-        """The path's variable parts from a parent resource and arguments."""
-        mapping = self.parentMapping
-        return {**args, **{key: parent[field] for field, key in mapping.items()}}
-
     def _where(self) -> str:
         return ", ".join(self.pathPatterns) or type(self).__name__
 

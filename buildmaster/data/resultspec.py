@@ -70,14 +70,40 @@ class FieldBase:
         "notin": lambda value, wanted: value not in wanted,
     }
 
+    singular_operators_sql: dict[str, Callable[[Any, Any], Any]] = {
+        "eq": operator.eq,
+        "ne": operator.ne,
+        "lt": operator.lt,
+        "le": operator.le,
+        "gt": operator.gt,
+        "ge": operator.ge,
+        "contains": lambda column, wanted: column.contains(wanted, autoescape=True),
+        "in": operator.eq,
+        "notin": operator.ne,
+    }
+
+    plural_operators_sql: dict[str, Callable[[Any, Sequence[Any]], Any]] = {
+        "eq": lambda column, wanted: column.in_(wanted),
+        "ne": lambda column, wanted: column.not_in(wanted),
+        "in": lambda column, wanted: column.in_(wanted),
+        "notin": lambda column, wanted: column.not_in(wanted),
+    }
+
     def __init__(self, field: str | bytes, op: str, values: Sequence[Any]) -> None:
         self.field = field
         self.op = op
         self.values = values
 
-    def getOperator(self, sqlMode: bool = False) -> Callable[..., bool]:
-        """The comparison, for one value or for the list of them; raises KeyError for an unknown operator."""
-        return self.singular_operators[self.op] if len(self.values) == 1 else self.plural_operators[self.op]
+    def getOperator(self, sqlMode: bool = False) -> Callable[..., Any]:
+        """The comparison, for one value or for the list of them.
+
+        With ``sqlMode`` it takes a column of a query instead of a field's value, and gives a condition.  Raises KeyError
+        for an operator that there is not.
+        """
+        one = len(self.values) == 1
+        if sqlMode:
+            return (self.singular_operators_sql if one else self.plural_operators_sql)[self.op]
+        return (self.singular_operators if one else self.plural_operators)[self.op]
 
     def apply(self, data: Iterable[Any]) -> list[Any]:
         """Those items that fulfil the condition."""
