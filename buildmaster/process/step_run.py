@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from twisted.internet import defer, error
+from twisted.internet import defer
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from twisted.spread import pb
 
 from buildmaster.base.aio import as_deferred, maybe
 from buildmaster.base.results import ALL_RESULTS, CANCELLED, EXCEPTION, FAILURE, RETRY, SKIPPED, SUCCESS
 from buildmaster.locks import LockSet
+from buildmaster.net.pblost import LOST
 from buildmaster.process.step_errors import BuildStepCancelled, BuildStepFailed
 from buildmaster.process.step_locks import step_locks
 from buildmaster.properties import rendering_of
@@ -24,8 +24,6 @@ log = Logger()
 
 STOP_SECONDS = 60.0
 """How long a step may go on after it was told to stop, beyond its command's ``sigtermTime``."""
-
-LOST = (error.ConnectionLost, error.ConnectionDone, error.ConnectionAborted, pb.PBConnectionLost, pb.DeadReferenceError)
 
 
 class StepRun:
