@@ -17,7 +17,7 @@ from buildmaster.base.aio import deferred, maybe
 from buildmaster.base.errors import error
 from buildmaster.base.strings import bytes2unicode
 from buildmaster.changes import base
-from buildmaster.changes.reporting import Reporter
+from buildmaster.changes.reporting import History, Reporter
 from buildmaster.net import git, git_credential
 from buildmaster.net.git_mirror import Auth, GitError, Mirror, RefNews
 
@@ -234,7 +234,8 @@ class GitPoller(base.ReconfigurablePollingChangeSource):
         if before is None:
             # the first look fetches too, so that later ones know what is old
             await mirror.news(moved, (), remote.head)
-            await self._store([], now)
+            tips = await mirror.commits(sorted(set(now.values()))) if self._keeps_history() else []
+            await self._store([], now, tips, now)
             return
         if moved:
             await self._report(mirror, await mirror.news(moved, seen.values(), remote.head), seen)
@@ -279,16 +280,14 @@ class GitPoller(base.ReconfigurablePollingChangeSource):
             batch.append(item)
             if index + 1 < len(news) and sum(len(one.commits) for one in batch) < COMMITS_AT_ONCE:
                 continue
-            changes = await self._changes_of(mirror, batch)
-            reached.update((one.ref, one.new) for one in batch)
-            await self._store(changes, reached)
+            told = [(item.ref, item.commits or self._without_commits(item)) for item in batch]
+            commits = await mirror.commits([sha for _, revisions in told for sha in revisions])
+            refs = [ref for ref, revisions in told for _ in revisions]
+            changes = [self._change(ref, commit) for ref, commit in zip(refs, commits, strict=True)]
+            moved = {one.ref: one.new for one in batch}
+            reached.update(moved)
+            await self._store(changes, reached, commits, moved)
             batch = []
-
-    async def _changes_of(self, mirror: Mirror, news: Sequence[RefNews]) -> list[dict[str, Any]]:
-        told = [(item, item.commits or self._without_commits(item)) for item in news]
-        commits = await mirror.commits([sha for _, commits in told for sha in commits])
-        found = iter(commits)
-        return [self._change(item.ref, next(found)) for item, shas in told for _ in shas]
 
     def _without_commits(self, item: RefNews) -> Sequence[str]:
         return [item.new] if self.buildPushesWithNoCommits else []
@@ -314,9 +313,23 @@ class GitPoller(base.ReconfigurablePollingChangeSource):
     def _project(self) -> str:
         return self.project or getattr(self.codebase, "project", None) or ""
 
-    async def _store(self, changes: Sequence[Mapping[str, Any]], seen: Mapping[str, str]) -> None:
+    def _keeps_history(self) -> bool:
+        """Whether commits and branches are stored as such: those of a configured codebase are."""
+        return self.codebase is not None and not isinstance(self.codebase, str)
+
+    async def _store(
+        self,
+        changes: Sequence[Mapping[str, Any]],
+        seen: Mapping[str, str],
+        commits: Sequence[git.Commit] = (),
+        moved: Mapping[str, str] | None = None,
+    ) -> None:
         state = {git.short_branch(ref): sha for ref, sha in sorted(seen.items())}
-        await self._reporter.report(changes, {STATE: state})
+        history = None
+        if self._keeps_history():
+            branches = {git.short_branch(ref): sha for ref, sha in (moved or {}).items()}
+            history = History(self.codebase.project, self.codebase.name, commits, branches)
+        await self._reporter.report(changes, {STATE: state}, history)
         self.lastRev = state
 
     async def _last_seen(self) -> dict[str, str] | None:

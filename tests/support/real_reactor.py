@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+import signal
+import threading
 from collections.abc import Awaitable
 from typing import Any
 
@@ -18,7 +21,11 @@ def run(work: Awaitable[Any], timeout: float = 60.0) -> Any:
     """The result of a coroutine or Deferred; raises what it raised, or TimeoutError after ``timeout`` seconds."""
     global _started
     if not _started:
-        reactor.startRunning(installSignalHandlers=True)
+        reactor.startRunning(installSignalHandlers=True)  # for the ends of children
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        # the pool is stopped by a reactor's shutdown, which never comes: its threads may not keep the process alive
+        reactor.getThreadPool().threadFactory = functools.partial(threading.Thread, daemon=True)
         _started = True
     done: list[Any] = []
     as_deferred(work).addBoth(done.append)
