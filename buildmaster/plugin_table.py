@@ -24,9 +24,11 @@ STEPS = {
         "steps.shell",
         "Compile",
         "Configure",
+        "PerlModuleTest",
         "SetPropertyFromCommand",
         "ShellCommand",
         "Test",
+        "TreeSize",
         "WarningCountingShellCommand",
     ),
     **names("steps.shellsequence", "ShellSequence"),
@@ -42,7 +44,7 @@ STEPS = {
         "StringDownload",
     ),
     **names("steps.worker", "CopyDirectory", "FileExists", "MakeDirectory", "RemoveDirectory", "SetPropertiesFromEnv"),
-    **names("steps.source.git", "Git"),
+    **names("steps.source.git", "Git", "GitCommit", "GitPush", "GitTag"),
     **names("steps.trigger", "Trigger"),
 }
 
@@ -84,6 +86,7 @@ UTIL = {
     **names("base.revlinks", "RevlinkMatch"),
     **names("config.builder", "BuilderConfig"),
     **names("locks", "MasterLock", "WorkerLock"),
+    **names("net.git_credential", "GitCredentialInputRenderer", "GitCredentialOptions"),
     **names("net.git_credential", "GitCredentialInputRenderer", "GitCredentialOptions"),
     **names("process.builder", "enforceChosenWorker"),
     **names("process.codebase", "Codebase"),
