@@ -130,6 +130,9 @@ class BuildMaster(ReconfigurableServiceMixin, MasterService):
         ):
             child.setServiceParent(self)
 
+    PROGRESS_LINGERS = 0.05
+    """Seconds that a build's progress may wait for what follows, to be stored together with it."""
+
     def make_executor(self) -> Any:
         """Where database work is done: threads here, the reactor's own turns in a master of a test."""
         return ThreadExecutor(self.reactor.callFromThread)
@@ -192,6 +195,7 @@ class BuildMaster(ReconfigurableServiceMixin, MasterService):
                 config.db_url, self.basedir, self.make_executor(), self.reactor, getattr(config, "engine_kwargs", None)
             )
             await self.db.open(create=self.creates_database)
+            self.db.linger = self.PROGRESS_LINGERS
         except Exception as e:
             raise StartFailed(explain_database(e, hide_password(config.db_url))) from e
         self.masterid, epoch, last_batch = await self.db.write(masters.begin, self.name)

@@ -63,6 +63,8 @@ class DictLoader:
 class InlineMaster(BuildMaster):
     """A master whose slow work is done in the clock's turns."""
 
+    PROGRESS_LINGERS = 0.0  # what happens by itself must not need time to pass
+
     def make_executor(self) -> Any:
         """Database work in the caller's thread."""
         return InlineExecutor(self.reactor)
