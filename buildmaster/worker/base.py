@@ -29,6 +29,8 @@ log = Logger()
 
 ATTACH_DEADLINE = 120.0
 """Seconds that a worker has for each answer while it is being attached."""
+SHOWN_INFO = ("admin", "host", "access_uri", "version")
+"""What is stored and shown to everybody of what a worker tells; its environment, say, may hold secrets."""
 
 
 @implementer(IWorker)
@@ -262,7 +264,8 @@ class AbstractWorker(BuildbotService):
     async def _attach(self, conn: Any) -> None:
         self.stopMissingTimer()
         await as_deferred(self.attached(conn))
-        await self.parent.attendance.arrived(self.workerid, self.workername, self.workerinfo)
+        shown = {key: self.workerinfo.get(key) for key in SHOWN_INFO}
+        await self.parent.attendance.arrived(self.workerid, self.workername, shown)
 
     async def _attached(self, conn: Any) -> None:
         """The session is whole: builds may come."""
