@@ -230,6 +230,7 @@ class BuildMaster(ReconfigurableServiceMixin, MasterService):
 
     def describe_failure(self, failure: Failure) -> list[str]:
         """Lines for the user of one that has not."""
+        assert failure.value is not None
         return explain(failure.value)
 
     # -- change ------------------------------------------------------------------------------------------------------
@@ -292,7 +293,7 @@ class BuildMaster(ReconfigurableServiceMixin, MasterService):
     async def _close_database(self) -> None:
         try:
             if self.journal is not None:
-                await self.data.updates.masterStopped(name=self.name, masterid=self.masterid)
+                await self.db.write(masters.stop, self.masterid)
                 await self.journal.stop()
             if self._listener is not None:
                 self._listener.stop()
@@ -324,8 +325,8 @@ class BuildMaster(ReconfigurableServiceMixin, MasterService):
     # -- beat --------------------------------------------------------------------------------------------------------
 
     async def _beat(self) -> None:
-        await self.data.updates.masterActive(name=self.name, masterid=self.masterid)
-        await self.data.updates.expireMasters()
+        await self.db.write(masters.beat, self.name, self.masterid)
+        await self.db.write(masters.expire, self.masterid)
 
     # -- documented --------------------------------------------------------------------------------------------------
 
@@ -342,5 +343,10 @@ class BuildMaster(ReconfigurableServiceMixin, MasterService):
 async def _chained(waiting: defer.Deferred[Any]) -> None:
     """Wait for a Deferred without taking its result from others."""
     own: defer.Deferred[None] = defer.Deferred()
-    waiting.addBoth(lambda result: (own.callback(None), result)[1])
+
+    def pass_on(result: Any) -> Any:
+        own.callback(None)
+        return result
+
+    waiting.addBoth(pass_on)
     await own

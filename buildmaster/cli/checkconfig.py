@@ -39,7 +39,7 @@ def check(file: Path) -> list[str]:
     from buildmaster.life.loading import config_loader
 
     if not file.exists():
-        return [f"it does not exist. Name a configuration file or a master's directory"]
+        return ["it does not exist. Name a configuration file or a master's directory"]
     try:
         config_loader(str(file.parent), file.name).loadConfig()
     except ConfigErrors as e:

@@ -11,6 +11,7 @@ import secrets
 import socket
 import sys
 from pathlib import Path
+from typing import Any
 
 import attrs
 import click
@@ -194,7 +195,7 @@ def remember(basedir: Path, poller: str, seen: dict[str, str]) -> None:
     from buildmaster.db.engine import Database
     from buildmaster.db.executors import InlineExecutor
 
-    clock = Clock()
+    clock: Any = Clock()
     db = Database(DB_URL, str(basedir), InlineExecutor(clock), clock)
     for step in (
         db.open,

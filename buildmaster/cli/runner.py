@@ -59,10 +59,11 @@ def describe_exception(error: BaseException) -> list[str]:
 
 
 def _run_application(directory: MasterDirectory, application: Any, report: Reports) -> int:
-    from twisted.internet import reactor
+    from twisted.internet import reactor as global_reactor
 
     from buildmaster.master import BuildMaster
 
+    reactor: Any = global_reactor
     masters = [s for s in service.IServiceCollection(application) if isinstance(s, BuildMaster)]
     status = {"exit": 0}
 
@@ -72,7 +73,6 @@ def _run_application(directory: MasterDirectory, application: Any, report: Repor
     def failed(failure: Any) -> None:
         status["exit"] = 1
         report.failed(masters[0].describe_failure(failure))
-        stop_reactor(reactor)
 
     def stopped() -> None:
         if not masters or not masters[0].has_started:
@@ -91,14 +91,6 @@ def _run_application(directory: MasterDirectory, application: Any, report: Repor
         reactor.run()
     report.close()
     return status["exit"]
-
-
-def stop_reactor(reactor: Any) -> None:
-    """Stop the reactor if it runs; one that has not begun yet stops as soon as it has."""
-    if reactor.running:
-        reactor.stop()
-    else:
-        reactor.callWhenRunning(reactor.stop)
 
 
 def _write_pid(directory: MasterDirectory) -> int:

@@ -167,4 +167,4 @@ def run(call: Any) -> str | None:
     except SystemExit:
         pass
     failure = result[0] if result and isinstance(result[0], Failure) else None
-    return None if failure is None else failure.getErrorMessage() or failure.type.__name__
+    return None if failure is None else failure.getErrorMessage() or type(failure.value).__name__

@@ -50,9 +50,10 @@ def upgrade(directory: MasterDirectory, say: Any, replace: bool, no_backup: bool
     ):
         say(line)
     name = directory.config_file().name
-    line = replace_file(directory.path / f"{name}.sample", render("master.cfg.sample.j2", db=repr(db.db_url)), replace)
-    if line:
-        say(line)
+    sample = render("master.cfg.sample.j2", db=repr(db.db_url))
+    written = replace_file(directory.path / f"{name}.sample", sample, replace)
+    if written:
+        say(written)
     say(f"{directory.path} is up to date")
 
 

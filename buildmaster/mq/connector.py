@@ -7,7 +7,7 @@ Events are facts; their routing keys and bodies come from the data API, which li
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol
 
 from twisted.application import service
@@ -33,7 +33,7 @@ class Renderer(Protocol):
     def routing_keys(self, fact: Fact) -> Sequence[RoutingKey]:
         """Every key under which this fact is announced."""
 
-    async def bodies(self, facts: Sequence[Fact]) -> Sequence[Any]:
+    def bodies(self, facts: Sequence[Fact]) -> Awaitable[Sequence[Any]]:
         """The message of each fact: the resource as it was when it happened."""
 
 

@@ -9,9 +9,9 @@
     assert kit.call(kit.master.data.get, ("buildsets",)) == [...]
     kit.stop()
 
-All of the master is the real thing; only the threads are replaced by the clock's turns and the sockets by records of what
-would be listened on.  Nothing happens between calls of the kit, so that a test can look at any moment of a master's life,
-:meth:`MemoryMaster.crash` it there, and start another one on the same files.
+All of the master is the real thing; only the threads are replaced by the clock's turns and the sockets by records of
+what would be listened on.  Nothing happens between calls of the kit, so that a test can look at any moment of a
+master's life, :meth:`MemoryMaster.crash` it there, and start another one on the same files.
 """
 
 from __future__ import annotations
@@ -77,8 +77,8 @@ class InlineMaster(BuildMaster):
 class MemoryMaster:
     """One master on a directory of its own, and the means to let time pass for it.
 
-    ``config`` is what a master.cfg would put in ``BuildmasterConfig``, as a dictionary or a function that makes one; the
-    database is ``state.sqlite`` in ``basedir`` and is created.  ``now`` is what the clock shows first.
+    ``config`` is what a master.cfg would put in ``BuildmasterConfig``, as a dictionary or a function that makes one;
+    the database is ``state.sqlite`` in ``basedir`` and is created.  ``now`` is what the clock shows first.
     """
 
     def __init__(

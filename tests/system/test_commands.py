@@ -209,6 +209,7 @@ def test_a_missing_database_is_refused_with_the_mend_and_upgrade_master_makes_it
     master.start()
 
 
+@pytest.mark.needs("psycopg")
 def test_an_unreachable_database_server_is_named_without_the_password(master):
     master.configure("c['db'] = {'db_url': 'postgresql://me:sesame@127.0.0.1:1/none'}")
     told = refused_start(master)
@@ -295,7 +296,8 @@ def test_a_new_web_port_that_is_taken_leaves_the_old_configuration_in_force(mast
         other.listen()
         taken = other.getsockname()[1]
         master.configure(
-            f"c['www']['port'] = 'tcp:{taken}:interface=127.0.0.1'", "c['builders'].append(builder('two', 'true')); c['schedulers'][1].builderNames.append('two')"
+            f"c['www']['port'] = 'tcp:{taken}:interface=127.0.0.1'",
+            "c['builders'].append(builder('two', 'true')); c['schedulers'][1].builderNames.append('two')",
         )
         done = master.run("reconfig")
     assert done.returncode == 1

@@ -128,6 +128,7 @@ def test_a_database_of_buildbot_is_recognised_and_not_a_byte_of_it_changes(tmp_p
     assert sorted(p.name for p in tmp_path.iterdir()) == ["m", "state.sqlite"]
 
 
+@pytest.mark.needs("psycopg")
 def test_an_unreachable_database_is_told_without_its_password(tmp_path):
     result = create("--db", "postgresql://me:sesame@127.0.0.1:1/none", tmp_path / "m")
     assert result.exit_code == 1
