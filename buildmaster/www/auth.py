@@ -150,7 +150,7 @@ async def log_in(master: Any, request: Any, username: str) -> None:
 
 def redirect_target(master: Any, request: Any) -> bytes:
     """Where to go after a login: the page named in ``redirect``, never another site."""
-    wanted = bytes2unicode(request.args.get(b"redirect", [b""])[0])
+    wanted = bytes2unicode(request.args.get(b"redirect", [b""])[0], errors="replace")
     path = wanted.lstrip("#")
     parts = urlsplit(path)
     if parts.scheme or parts.netloc or path.startswith(("//", "/\\", "\\")):
@@ -292,7 +292,9 @@ class _PasswordLogin(Resource):
     async def _check_form(self, request: Any) -> bytes:
         if self.master.www.origins.refuses(request):
             raise Error(403, b"this form was sent from another site")
-        username, password = (bytes2unicode(request.args.get(key, [b""])[0]) for key in (b"username", b"password"))
+        username, password = (
+            bytes2unicode(request.args.get(key, [b""])[0], errors="replace") for key in (b"username", b"password")
+        )
         proven = await self.auth.check_password(username, password)
         if proven is None:
             base = bytes2unicode(self.master.config.buildbotURL)

@@ -86,9 +86,17 @@ def _plain_error(request: IRequest) -> Callable[..., None]:
 def render_async(request: Any, function: Callable[[Any], Any], write_error: Callable[..., Any]) -> int:
     """The body of :meth:`Resource.asyncRenderHelper`, for resources that do not derive from it."""
     d = defer.Deferred.fromCoroutine(_render(request, function, write_error))
+    d.addErrback(_could_not_tell, request)
     if not getattr(request, "_disconnected", False):
         request.notifyFinish().addErrback(_gone, d)
     return server.NOT_DONE_YET
+
+
+def _could_not_tell(failure: Any, request: Any) -> None:
+    """The page that should have told of an error failed itself."""
+    log.failure("telling of an error at {path}", failure, path=request.path)
+    request.setResponseCode(500)
+    _finish(request)
 
 
 def _gone(failure: Any, d: defer.Deferred[None]) -> None:
@@ -116,6 +124,10 @@ async def _render(request: Any, function: Callable[[Any], Any], write_error: Cal
             request.loseConnection()
             return
         write_error(b"internal error: see twistd.log", errcode=500)
+    _finish(request)
+
+
+def _finish(request: Any) -> None:
     if not getattr(request, "_disconnected", False) and not getattr(request, "finished", 0):
         request.finish()
 

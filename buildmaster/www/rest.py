@@ -198,7 +198,7 @@ def owner_of(user: dict[str, Any]) -> str | None:
 
 def path_of(request: Any) -> tuple[str, ...]:
     """The data path that a request's URL names."""
-    words = tuple(bytes2unicode(word) for word in request.postpath)
+    words = tuple(bytes2unicode(word, errors="replace") for word in request.postpath)
     return () if words == ("",) else words
 
 

@@ -133,7 +133,7 @@ class EventResource(Resource):
         return self.asyncRenderHelper(request, self._answer)
 
     async def _answer(self, request: Any) -> Any:
-        words = [bytes2unicode(word) for word in request.postpath if word]
+        words = [bytes2unicode(word, errors="replace") for word in request.postpath if word]
         self.www.check_cross_origin(request)
         verb, rest = (words[0], words[1:]) if words else ("listen", [])
         if verb == "listen":
@@ -143,7 +143,7 @@ class EventResource(Resource):
         raise Error(404, b"use /sse/listen/PATH, /sse/add/UUID/PATH or /sse/remove/UUID/PATH")
 
     async def _listen(self, request: Any, words: list[str]) -> int:
-        paths = [bytes2unicode(path) for path in request.args.get(b"path", [])]
+        paths = [bytes2unicode(path, errors="replace") for path in request.args.get(b"path", [])]
         if words:
             paths.append("/".join(words))
         for path in paths:

@@ -26,6 +26,8 @@ log = Logger()
 
 #: a command is short; a larger message closes the connection
 MAX_MESSAGE_BYTES = 64 * 1024
+#: the close code for a client that read so little that events are lost to it
+TOO_FAR_BEHIND = 4000
 
 
 class CommandError(Exception):
@@ -60,6 +62,7 @@ class EventProtocol(WebSocketServerProtocol):  # type: ignore[misc]
         """The handshake is done."""
         self.feed = Feed(self.master.mq, self._event, self._gap)
         self.factory.connections.add(self)
+        self.transport.unregisterProducer()  # the HTTP channel's, whose connection this was
         self.transport.registerProducer(self, True)
         started = defer.Deferred.fromCoroutine(self.feed.start([]))
         started.addErrback(lambda failure: log.failure("a WebSocket could not begin", failure))
@@ -115,7 +118,7 @@ class EventProtocol(WebSocketServerProtocol):  # type: ignore[misc]
 
     def _gap(self, after: int) -> None:
         """Events were lost to a client that did not read for very long: it has to begin anew."""
-        self.sendClose(1013, "too far behind")
+        self.sendClose(TOO_FAR_BEHIND, "too far behind")
 
     def _send(self, message: dict[str, Any]) -> None:
         if self.state == self.STATE_OPEN:
@@ -154,6 +157,7 @@ class EventFactory(WebSocketServerFactory):  # type: ignore[misc]
             maxMessagePayloadSize=MAX_MESSAGE_BYTES,
             maxFramePayloadSize=MAX_MESSAGE_BYTES,
             autoPingInterval=ping_interval,
+            webStatus=False,
             openHandshakeTimeout=30,
         )
         self.startFactory()
@@ -161,7 +165,7 @@ class EventFactory(WebSocketServerFactory):  # type: ignore[misc]
     def close_all(self) -> None:
         """Say goodbye to all clients."""
         for connection in list(self.connections):
-            connection.sendClose(1001, "the master is stopping")
+            connection.sendClose(1000, "the master is stopping")
 
 
 class WsResource(WebSocketResource):  # type: ignore[misc]

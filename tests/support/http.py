@@ -15,15 +15,38 @@ from buildmaster.testing.master import MemoryMaster
 HOST = "ci.example:8010"
 
 
+FULL = 64 * 1024
+
+
 class Wire(StringTransport):
-    """A connection that can be cut from either side."""
+    """A connection that can be cut from either side, with a buffer that is full at 64 KiB as a socket's is."""
 
     def __init__(self) -> None:
         super().__init__(
             hostAddress=IPv4Address("TCP", "10.0.0.1", 8010), peerAddress=IPv4Address("TCP", "10.0.0.2", 50000)
         )
         self.lost = False
+        self.full = False
         self.protocol: Any = None
+
+    def write(self, data: bytes) -> None:
+        super().write(data)
+        if self.producer is not None and not self.full and len(self.value()) > FULL:
+            self.full = True
+            self.producer.pauseProducing()
+
+    def writeSequence(self, data: Any) -> None:
+        self.write(b"".join(data))
+
+    def drain(self) -> bytes:
+        """The other side reads what is there."""
+        data = self.value()
+        self.clear()
+        if self.full:
+            self.full = False
+            if self.producer is not None:
+                self.producer.resumeProducing()
+        return data
 
     def loseConnection(self) -> None:
         super().loseConnection()
@@ -76,11 +99,16 @@ class Connection:
         self.wire.protocol.dataReceived(data)
         self.kit.pump()
 
-    def take(self) -> bytes:
-        """What has come since the last call."""
+    def take_some(self) -> bytes:
+        """What the buffer holds; there may be more behind it."""
         self.kit.pump()
-        data = self.wire.value()
-        self.wire.clear()
+        return self.wire.drain()
+
+    def take(self) -> bytes:
+        """All that has come since the last call."""
+        data = b""
+        while some := self.take_some():
+            data += some
         return data
 
     def hang_up(self) -> None:

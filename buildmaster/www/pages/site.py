@@ -80,7 +80,8 @@ class PageResource(Resource):
         while path and path[-1] == "":
             path = path[:-1]
         if not path and self.www.settings.default_page:
-            return tuple(self.www.settings.default_page.strip("/").split("/"))
+            first = tuple(self.www.settings.default_page.strip("#/").split("/"))
+            return first if PAGES.find(first) else path  # a view of Buildbot's own front end: ours instead
         return path
 
     async def _visit(self, request: Any) -> Visit:
@@ -98,7 +99,8 @@ class PageResource(Resource):
             "visit": visit,
             "url": visit.url,
             "root": visit.root,
-            "user": visit.user,
+            "is_anonymous": bool(visit.user.get("anonymous")),
+            "user_name": next((visit.user[k] for k in ("full_name", "username", "email") if visit.user.get(k)), ""),
             "title": config.title,
             "title_url": config.titleURL,
             "can_log_in": self.www.auth.has_form or type(self.www.auth).__name__ != "NoAuth",
