@@ -17,6 +17,7 @@ A cycle that comes back to a pair under comparison counts as equal there; it is 
 from __future__ import annotations
 
 import functools
+import operator
 import re
 import types
 from collections.abc import Callable, Mapping, Sequence
@@ -48,6 +49,7 @@ _IGNORED_CLASS_ENTRIES = frozenset(
     }
 )
 _WRAPPERS = (staticmethod, classmethod)
+_GETTERS = (operator.itemgetter, operator.attrgetter, operator.methodcaller)
 _SLOTS = (types.MemberDescriptorType, types.GetSetDescriptorType)
 
 
@@ -77,6 +79,7 @@ class Comparison:
             (_WRAPPERS, lambda old, new: type(old) is type(new) and self.same(old.__func__, new.__func__)),
             (_SLOTS, lambda old, new: type(old) is type(new) and old.__name__ == new.__name__),
             (types.MappingProxyType, self._mappings),
+            (_GETTERS, lambda old, new: type(old) is type(new) and self.same(old.__reduce__(), new.__reduce__())),
         )
 
     def same(self, old: Any, new: Any) -> bool:

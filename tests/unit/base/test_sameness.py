@@ -11,7 +11,7 @@ from buildmaster.base.compare import ComparableMixin
 from buildmaster.base.sameness import DIGEST, same, same_class
 
 SOURCE = """
-import attrs, dataclasses, enum, functools, re
+import attrs, dataclasses, enum, functools, operator, re
 
 LIMITS = [1, 2]
 
@@ -59,6 +59,7 @@ EVERYTHING = {
     "function": important, "closure": counting(1), "class": Thing, "member": Colour.RED, "attrs": Record(),
     "dataclass": Data(), "slots": Slotted(), "method": Thing().method, "nested": {"a": [Thing()]},
     "pattern": re.compile("x"), "partial": Thing.partial, "lambda": lambda change: change + 1,
+    "getter": operator.itemgetter("branch"),
 }
 """
 
@@ -75,6 +76,7 @@ KINDS = [
     "pattern",
     "partial",
     "lambda",
+    "getter",
 ]
 DEPENDING_ON_HELPER = ["function", "closure", "class", "attrs", "slots", "method", "nested", "partial"]
 
@@ -120,6 +122,7 @@ def test_a_changed_module_level_value_changes_all_that_name_it(kind):
         ("attrs", "Record()", "Record(2)"),
         ("pattern", 're.compile("x")', 're.compile("x", re.I)'),
         ("lambda", "change + 1", "change + 1.0"),
+        ("getter", 'itemgetter("branch")', 'itemgetter("project")'),
         ("class", "return super().__init__()", "return None"),
         ("class", "class Thing:", "class Thing(dict):"),
         ("nested", "[Thing()]", "[Thing(), 1]"),
