@@ -262,12 +262,15 @@ class TwistedICredAuthBase(AuthBase):
 
     async def check_password(self, username: str, password: str) -> str | None:
         """The user's name if the password is right, else None."""
-        portal = Portal(AuthRealm(self.master, self), self.checkers)
+        realm: Any = AuthRealm(self.master, self)
+        portal = Portal(realm, self.checkers)
+        credentials: Any = UsernamePassword(username.encode(), password.encode())
         try:
-            _, avatar, _ = await portal.login(UsernamePassword(username.encode(), password.encode()), None, IResource)
+            _, avatar, _ = await portal.login(credentials, None, IResource)
         except (cred_error.UnauthorizedLogin, cred_error.LoginFailed):
             return None
-        return bytes2unicode(avatar.username)
+        proven: Any = avatar
+        return bytes2unicode(proven.username)
 
 
 class _PasswordLogin(Resource):

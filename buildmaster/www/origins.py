@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 import re
 from collections.abc import Iterable
+from typing import Any
 from urllib.parse import urlsplit
 
 import attrs
@@ -36,7 +37,7 @@ class OriginPolicy:
         netloc = urlsplit(origin).netloc.lower()
         return origin.lower() == self.own or (bool(netloc) and netloc == _without_default_port(origin, host))
 
-    def refuses(self, request) -> bool:  # type: ignore[no-untyped-def]
+    def refuses(self, request: Any) -> bool:
         """Whether a request that changes something comes from a page that may not.
 
         Browsers send Origin with every POST; scripts do not, and they carry no visitor's cookies by accident.
@@ -51,7 +52,7 @@ class OriginPolicy:
         return not (self.is_own(origin, header(request, b"host")) or self.may_cross(origin))
 
 
-def header(request, name: bytes) -> str:  # type: ignore[no-untyped-def]
+def header(request: Any, name: bytes) -> str:
     """A request header as text, empty if it is not there."""
     value = request.getHeader(name)
     return value.decode("latin-1") if value else ""

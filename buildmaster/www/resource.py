@@ -74,7 +74,7 @@ class Resource(resource.Resource):
         return render_async(request, _callable, writeError or _plain_error(request))
 
 
-def _plain_error(request: IRequest) -> Callable[..., None]:
+def _plain_error(request: Any) -> Callable[..., None]:
     def write(message: bytes, errcode: int = 400) -> None:
         request.setResponseCode(errcode)
         request.setHeader(b"content-type", b"text/plain; charset=utf-8")

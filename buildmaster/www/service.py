@@ -27,7 +27,6 @@ from buildmaster.www.frontend import ConfigResource, ThemeResource
 from buildmaster.www.pages.site import PagesRoot
 from buildmaster.www.plugin import load_plugins
 from buildmaster.www.rest import RestRootResource
-from buildmaster.www.session import BuildbotSession
 from buildmaster.www.settings import Settings
 from buildmaster.www.site import BuildbotSite
 from buildmaster.www.sse import EventResource
@@ -47,7 +46,7 @@ OPEN_WARNING = (
 class WWWService(ReconfigurableServiceMixin, AsyncMultiService):
     """``master.www``."""
 
-    name = "www"  # type: ignore[assignment]
+    name = "www"
 
     def __init__(self) -> None:
         super().__init__()
@@ -100,7 +99,7 @@ class WWWService(ReconfigurableServiceMixin, AsyncMultiService):
         root = PagesRoot(self.master)
         events, websocket = EventResource(self.master), WsResource(self.master, settings.ws_ping_interval)
         self._open = [events, websocket, root]
-        children = {
+        children: dict[bytes, Any] = {
             b"api": RestRootResource(self.master),
             b"auth": AuthRootResource(self.master),
             b"avatar": AvatarResource(self.master),
@@ -136,7 +135,7 @@ class WWWService(ReconfigurableServiceMixin, AsyncMultiService):
             await maybe(resource.reconfigResource, new_config)
         expiry = self.settings.cookie_expiration_time
         if self.site is not None:
-            self.site.session_factory = type("Session", (BuildbotSession,), {"expDelay": expiry})
+            self.site.session_lasts = expiry
 
     def resourceNeedsReconfigs(self, resource: Any) -> None:
         """Have ``resource.reconfigResource(new_config)`` called with each new configuration."""

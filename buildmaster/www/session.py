@@ -85,11 +85,13 @@ class BuildbotSession(server.Session):
     Never holds a timer: it lives as long as its request.
     """
 
-    expDelay = timedelta(days=7)
+    expDelay: timedelta = timedelta(days=7)
+    """How long a session is good; the site's setting, if it has one."""
 
     def __init__(self, site: Any, token: str | bytes | None = None) -> None:
         """Raises KeyError, as Twisted expects of an unknown session, when ``token`` is not valid."""
         self.site = site
+        self.expDelay = site.session_lasts
         self.user_info = build_anonymous_user_info()
         if token is not None:
             try:
@@ -98,7 +100,7 @@ class BuildbotSession(server.Session):
                 raise KeyError(str(error))
 
     @property
-    def uid(self) -> bytes:  # type: ignore[override]
+    def uid(self) -> bytes:
         """The token that is the cookie's value."""
         return make_token(self.user_info, self.site.clock() + self.expDelay.total_seconds(), self.site.session_secret)
 

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from twisted.python import log as txlog
 from twisted.python.logfile import LogFile
 from twisted.web import server
 
@@ -19,6 +18,9 @@ MAX_BODY_BYTES = 32 * 1024 * 1024
 
 class BuildbotRequest(server.Request):
     """A request whose body is bounded."""
+
+    site: Any
+    channel: Any
 
     def gotLength(self, length: int | None) -> None:
         if length is not None and length > self.channel.site.max_body_bytes:
@@ -40,7 +42,7 @@ class BuildbotSite(server.Site):
     """Serves ``root``; access log at ``logPath`` (None: no file), rotated at ``rotateLength`` bytes."""
 
     master: Any = None
-    requestFactory = BuildbotRequest  # type: ignore[assignment]
+    requestFactory = BuildbotRequest
     max_body_bytes = MAX_BODY_BYTES
 
     def __init__(
@@ -55,21 +57,13 @@ class BuildbotSite(server.Site):
         self.maxRotatedFiles = maxRotatedFiles
         self.clock = clock
         self.session_secret: str | bytes = b""
-        self.session_factory = BuildbotSession
+        self.session_lasts = BuildbotSession.expDelay
         super().__init__(root, requestFactory=self.requestFactory, logPath=logPath)
         self.displayTracebacks = False
 
-    def _openLogFile(self, path: str) -> LogFile:
+    def _openLogFile(self, path: Any) -> Any:
         """Twisted asks for its access log here."""
         return LogFile.fromFullPath(path, rotateLength=self.rotateLength, maxRotatedFiles=self.maxRotatedFiles)
-
-    def log(self, request: Any) -> None:
-        """One line of the access log; without a file it goes to the main log."""
-        if self.logPath:
-            super().log(request)
-        else:
-            line = self._logFormatter(self._logDateTime, request)
-            txlog.msg(line)
 
     def getResourceFor(self, request: Any) -> Any:
         """Every answer gets the common headers, whoever renders it."""
@@ -82,8 +76,8 @@ class BuildbotSite(server.Site):
 
     def makeSession(self) -> BuildbotSession:
         """A session of a visitor who has none."""
-        return self.session_factory(self)
+        return BuildbotSession(self)
 
     def getSession(self, uid: bytes) -> BuildbotSession:
         """The session of a cookie's value; raises KeyError if it is not valid."""
-        return self.session_factory(self, uid)
+        return BuildbotSession(self, uid)

@@ -39,7 +39,7 @@ class CommandError(Exception):
 
 
 @implementer(IPushProducer)
-class EventProtocol(WebSocketServerProtocol):  # type: ignore[misc]
+class EventProtocol(WebSocketServerProtocol):
     """One client's connection."""
 
     feed: Feed | None = None
@@ -62,16 +62,16 @@ class EventProtocol(WebSocketServerProtocol):  # type: ignore[misc]
         """The handshake is done."""
         self.feed = Feed(self.master.mq, self._event, self._gap)
         self.factory.connections.add(self)
-        self.transport.unregisterProducer()  # the HTTP channel's, whose connection this was
-        self.transport.registerProducer(self, True)
+        transport: Any = self.transport
+        transport.unregisterProducer()  # the HTTP channel's, whose connection this was
+        transport.registerProducer(self, True)
         started = defer.Deferred.fromCoroutine(self.feed.start([]))
         started.addErrback(lambda failure: log.failure("a WebSocket could not begin", failure))
 
-    def onMessage(self, payload: bytes, isBinary: bool) -> defer.Deferred[None]:
+    def onMessage(self, payload: bytes, isBinary: bool) -> None:
         """A command."""
         done = defer.Deferred.fromCoroutine(self._answer(payload))
         done.addErrback(lambda failure: log.failure("answering a WebSocket command", failure))
-        return done
 
     async def _answer(self, payload: bytes) -> None:
         answer: dict[str, Any] = {"_id": None}
@@ -88,7 +88,7 @@ class EventProtocol(WebSocketServerProtocol):  # type: ignore[misc]
             answer |= {"code": error.code, "error": str(error)}
         except Error as error:
             answer |= {"code": int(error.status), "error": bytes2unicode(error.message or b"")}
-        self._send(answer)
+        self._tell(answer)
 
     async def _do(self, command: dict[str, Any]) -> str:
         name = command.get("cmd")
@@ -114,13 +114,13 @@ class EventProtocol(WebSocketServerProtocol):  # type: ignore[misc]
         return "OK"
 
     def _event(self, position: int, key: tuple[str, ...], body: Any) -> None:
-        self._send({"k": "/".join(key), "m": body})
+        self._tell({"k": "/".join(key), "m": body})
 
     def _gap(self, after: int) -> None:
         """Events were lost to a client that did not read for very long: it has to begin anew."""
         self.sendClose(TOO_FAR_BEHIND, "too far behind")
 
-    def _send(self, message: dict[str, Any]) -> None:
+    def _tell(self, message: dict[str, Any]) -> None:
         if self.state == self.STATE_OPEN:
             self.sendMessage(to_json(message))
 
@@ -144,7 +144,7 @@ class EventProtocol(WebSocketServerProtocol):  # type: ignore[misc]
             defer.Deferred.fromCoroutine(self.feed.close())
 
 
-class EventFactory(WebSocketServerFactory):  # type: ignore[misc]
+class EventFactory(WebSocketServerFactory):
     """Makes a protocol for each connection.  ``ping_interval`` in seconds; 0 sends no pings."""
 
     protocol = EventProtocol
@@ -168,7 +168,7 @@ class EventFactory(WebSocketServerFactory):  # type: ignore[misc]
             connection.sendClose(1000, "the master is stopping")
 
 
-class WsResource(WebSocketResource):  # type: ignore[misc]
+class WsResource(WebSocketResource):
     """``/ws``."""
 
     def __init__(self, master: Any, ping_interval: float = 0) -> None:

@@ -64,9 +64,7 @@ class RolesFromOwner(RolesFromBase):
         super().__init__()
         self.role = role
 
-    def getRolesFromUser(  # type: ignore[override]
-        self, userDetails: dict[str, Any], owner: str | None = None
-    ) -> list[str]:
+    def getRolesFromUser(self, userDetails: dict[str, Any], owner: str | None = None) -> list[str]:
         return [self.role] if owner and userDetails.get("email") == owner else []
 
 

@@ -64,7 +64,7 @@ async def usual_seconds(visit: Visit, builderid: int) -> float | None:
     """How long a good build of this builder takes, from its last ones; None if there was none."""
     good = [*FINISHED, Filter("results", "in", [SUCCESS, WARNINGS])]
     builds = await visit.get("builders", builderid, "builds", filters=good, order=["-number"], limit=ETA_BUILDS)
-    took = [epoch(b["complete_at"]) - epoch(b["started_at"]) for b in builds or ()]
+    took = [(b["complete_at"] - b["started_at"]).total_seconds() for b in builds or ()]
     return sum(took) / len(took) if took else None
 
 
