@@ -131,6 +131,26 @@ class _Statement:
         return conn.exec_driver_sql(self.sql, found).fetchall()
 
 
+class KeyedStatement:
+    """A statement over a list of keys, kept for each length of the list (see :func:`chunks`).
+
+    ``select`` makes it of the list of parameters.
+    """
+
+    def __init__(self, select: Callable[[list[sa.BindParameter]], sa.Select]) -> None:
+        self._select = select
+        self._kept: dict[tuple[str, int], _Statement] = {}
+
+    def run(self, conn: sa.Connection, keys: Sequence[int]) -> Sequence[Any]:
+        """The raw rows for these keys."""
+        shape = (conn.dialect.name, len(keys))
+        statement = self._kept.get(shape)
+        if statement is None:
+            binds = [sa.bindparam(f"p{n}", type_=sa.BigInteger()) for n in range(len(keys))]
+            statement = self._kept[shape] = _Statement(self._select(binds), conn.dialect)
+        return statement.run(conn, {f"p{n}": key for n, key in enumerate(keys)})
+
+
 @attrs.frozen(eq=False)
 class _Plan:
     statement: _Statement

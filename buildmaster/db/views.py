@@ -16,7 +16,7 @@ from buildmaster.base.moves import RequestState
 from buildmaster.base.times import epoch2datetime
 from buildmaster.db import schema as s
 from buildmaster.db.fields import Blob, Epoch, Field, Flag, Json, Moment, Nested, Number, Related, Text, TextList
-from buildmaster.db.query import Row, Scope, View, fetch_by_ids
+from buildmaster.db.query import KeyedStatement, Row, Scope, View, fetch_by_ids
 
 _decode = msgspec.json.Decoder().decode
 
@@ -57,14 +57,15 @@ def _never_ended(column: sa.Column) -> Number:
     return Number(sa.func.coalesce(column, sa.literal_column("-1")), nullable=False)
 
 
-def _by_key(statement: Callable[[sa.BindParameter], sa.Select], build: Callable[[Any], Any]) -> Callable[..., Any]:
+def _by_key(
+    select: Callable[[list[sa.BindParameter]], sa.Select], build: Callable[[Any], Any]
+) -> Callable[[sa.Connection, Sequence[int]], dict[int, list[Any]]]:
     """A loader of lists: the statement's first column is the key that the lists are gathered by."""
-    wanted: sa.BindParameter[Any] = sa.bindparam("keys", expanding=True)
-    select = statement(wanted)
+    statement = KeyedStatement(select)
 
-    def load(conn: sa.Connection, keys: Sequence[Any]) -> dict[Any, list[Any]]:
-        found: dict[Any, list[Any]] = {}
-        for row in conn.execute(select, {"keys": keys}):
+    def load(conn: sa.Connection, keys: Sequence[int]) -> dict[int, list[Any]]:
+        found: dict[int, list[Any]] = {}
+        for row in statement.run(conn, keys):
             found.setdefault(row[0], []).append(build(row))
         return found
 
