@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from buildmaster.base.errors import ConfigErrors
 from buildmaster.base.interfaces import IRenderable
@@ -13,14 +13,25 @@ from buildmaster.config.places import LocatedErrors, place_of
 from buildmaster.locks import BaseLockId, LockAccess
 from buildmaster.net.pb import normal_port
 
-if TYPE_CHECKING:
-    from buildmaster.config.generation import MasterConfig
+
+class Configuration(Protocol):
+    """What is looked at of a :class:`~buildmaster.config.master.MasterConfig`."""
+
+    multiMaster: bool
+    builders: list[Any]
+    workers: list[Any]
+    schedulers: dict[str, Any]
+    projects: list[Any]
+    codebases: list[Any]
+    machines: list[Any]
+    protocols: dict[str, dict[str, Any]]
+    www: dict[str, Any]
 
 
 class References:
     """The checks of one configuration, in the order in which they are told."""
 
-    def __init__(self, config: MasterConfig, errors: LocatedErrors) -> None:
+    def __init__(self, config: Configuration, errors: LocatedErrors) -> None:
         self._config = config
         self._errors = errors
         self._builders = {builder.name for builder in config.builders}
