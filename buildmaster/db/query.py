@@ -457,7 +457,9 @@ def _order(view: View, order: Sequence[str], dialect: str, needed: dict[str, Non
         found.append(ordered)
     if not any(name.removeprefix("-") == view.key for name in order):
         key = view.fields[view.key].order(dialect)
-        found.append(key.desc() if view.newest_first and not order else key.asc())
+        # MySQL walks an index backwards only if all of the order goes that way
+        backwards = view.newest_first if not order else dialect in ("mysql", "mariadb") and order[-1].startswith("-")
+        found.append(key.desc() if backwards else key.asc())
     return found
 
 

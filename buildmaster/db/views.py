@@ -373,6 +373,13 @@ BUILDSETS = View(
 )
 
 _r = s.buildrequests.c
+
+
+def _in_state(*states: RequestState) -> Any:
+    """The condition that a request is in one of these states; a list, because a range is not sought in an index."""
+    return _r.state.in_([sa.literal_column(str(int(state))) for state in states])
+
+
 BUILDREQUESTS = View(
     "buildrequests",
     s.buildrequests,
@@ -381,15 +388,15 @@ BUILDREQUESTS = View(
         **_fields(s.buildrequests, "buildsetid", "builderid", "priority", buildrequestid="id"),
         "claimed": Flag(
             _r.state,
-            yes=_r.state >= sa.literal_column(str(int(RequestState.CLAIMED))),
-            no=_r.state < sa.literal_column(str(int(RequestState.CLAIMED))),
+            yes=_in_state(RequestState.CLAIMED, RequestState.COMPLETE),
+            no=_in_state(RequestState.HELD, RequestState.PENDING),
             make=lambda state: state >= RequestState.CLAIMED,
         ),
         **_fields(s.buildrequests, "claimed_at", "claimed_by_masterid"),
         "complete": Flag(
             _r.state.label("complete_state"),
-            yes=_r.state >= sa.literal_column(str(int(RequestState.COMPLETE))),
-            no=_r.state < sa.literal_column(str(int(RequestState.COMPLETE))),
+            yes=_in_state(RequestState.COMPLETE),
+            no=_in_state(RequestState.HELD, RequestState.PENDING, RequestState.CLAIMED),
             make=lambda state: state >= RequestState.COMPLETE,
         ),
         "results": _never_ended(_r.results),
