@@ -55,7 +55,9 @@ CHANGES = {
 
 SCHEDULERS = {
     **names("schedulers.basic", "AnyBranchScheduler", "SingleBranchScheduler"),
+    **names("schedulers.dependent", "Dependent"),
     **names("schedulers.forcesched", "ForceScheduler"),
+    **names("schedulers.timed", "Nightly", "NightlyTriggerable", "Periodic"),
     **names("schedulers.triggerable", "Triggerable"),
 }
 

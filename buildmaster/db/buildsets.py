@@ -170,6 +170,13 @@ def decode_properties(text: str) -> dict[str, tuple[Any, str]]:
     return {name: (value, source) for name, (value, source) in _decode(text).items()}
 
 
+def sourcestamp_ids(conn: sa.Connection, buildsetid: int) -> list[int]:
+    """The source stamps of a buildset by id."""
+    links = schema.buildset_sourcestamps
+    query = sa.select(links.c.sourcestampid).where(links.c.buildsetid == buildsetid).order_by(links.c.sourcestampid)
+    return list(conn.execute(query).scalars())
+
+
 def change_ids(conn: sa.Connection, buildsetid: int) -> list[int]:
     """All the changes that led to this buildset, oldest first."""
     links = schema.buildset_changes
