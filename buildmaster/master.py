@@ -15,7 +15,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from buildmaster import __version__
-from buildmaster.base.aio import as_deferred, deferred
+from buildmaster.base.aio import as_deferred, deferred, with_deadline
 from buildmaster.base.dirlock import DirectoryLock, DirectoryLocked
 from buildmaster.base.errors import ConfigErrors
 from buildmaster.base.outcome import Outcome
@@ -43,6 +43,9 @@ from buildmaster.worker.manager import WorkerManager
 from buildmaster.www.service import WWWService
 
 log = Logger()
+
+STOP_SECONDS = 120.0
+"""How long services may take to stop before the master ends without them."""
 
 
 class LogRotation:
@@ -281,7 +284,7 @@ class BuildMaster(ReconfigurableServiceMixin, MasterService):
         self._signals.remove()
         if self.running:
             try:
-                await super().stopService()
+                await with_deadline(super().stopService(), STOP_SECONDS, self.reactor, "stopping all services")
             except Exception:  # policy: the rest is stopped all the same
                 log.failure("a service could not be stopped")
         if self.db is not None:

@@ -35,7 +35,7 @@ from buildmaster.cli.rest import Rest
 from buildmaster.cli.start import start_daemon
 from buildmaster.cli.templates import render
 
-WEB_PORT, WORKER_PORT = 8010, 9989
+WEB_PORT = 8010
 PORTS_TRIED = 200
 DB_URL = "sqlite:///state.sqlite"
 
@@ -48,7 +48,6 @@ class Plan:
     repository: Repository
     command: str  # run by the worker's shell in the checkout
     web_port: int
-    worker_port: int
 
     @property
     def url(self) -> str:
@@ -98,13 +97,11 @@ def make_plan(
         directory = beside / f"{repository.name}-ci"
     target = MasterDirectory(here / directory)
     refuse_existing(target)
-    web_port = free_port(WEB_PORT)
     return Plan(
         directory=target,
         repository=repository,
         command=test_command or guess_command(files_of(repository)),
-        web_port=web_port,
-        worker_port=free_port(WORKER_PORT, taken={web_port}),
+        web_port=free_port(WEB_PORT),
     )
 
 
@@ -119,11 +116,9 @@ def refuse_existing(directory: MasterDirectory) -> None:
         raise Failed(f"{path} exists already. Name a directory that does not exist yet")
 
 
-def free_port(preferred: int, taken: set[int] | None = None) -> int:
+def free_port(preferred: int) -> int:
     """The first port from ``preferred`` on that nobody listens on, on this machine's own address."""
     for port in range(preferred, preferred + PORTS_TRIED):
-        if port in (taken or ()):
-            continue
         with socket.socket() as probe:
             if os.name != "nt":  # as Twisted does: a port that is only waiting to be forgotten counts as free
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -175,7 +170,6 @@ def write_directory(plan: Plan) -> None:
         builder=repr(repository.name),
         title=repr(repository.name),
         web_port=plan.web_port,
-        worker_port=plan.worker_port,
     )
     write_new(directory.path / "master.cfg", config)
     upgrade_database(DB_URL, directory.path)
