@@ -131,7 +131,7 @@ class BuildbotService(AsyncMultiService, ConfiguredMixin, ComparableMixin, Recon
             self.configured = False
             outcome = f"its old configuration could not be restored either ({cause_of(again)}): it is failed"
         return ReconfigFailed(
-            [ServiceFailure(str(self.name), type(self).__name__, "reconfigure", cause_of(cause), outcome)]
+            [ServiceFailure(str(self.name), type(self).__name__, "reconfigured", cause_of(cause), outcome)]
         )
 
     async def _with_secrets(self, kwargs: dict[str, Any]) -> dict[str, Any]:

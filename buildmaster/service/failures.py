@@ -16,14 +16,14 @@ class ServiceFailure:
     kind: str
     """Its class."""
     doing: str
-    """What it was asked to do: ``start``, ``stop`` or ``reconfigure``."""
+    """What was asked of it: ``started``, ``stopped`` or ``reconfigured``."""
     cause: str
     """Type and text of what it raised."""
     outcome: str
     """How it stands now: what goes on working and what does not."""
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.name!r} could not {self.doing}: {self.cause}; {self.outcome}"
+        return f"{self.kind} {self.name!r} could not be {self.doing}: {self.cause}; {self.outcome}"
 
 
 class ReconfigFailed(Exception):

@@ -79,7 +79,7 @@ class BuildbotServiceManager(AsyncMultiService, ConfiguredMixin, ReconfigurableS
         try:
             await child.disownServiceParent()
         except Exception as error:  # policy: it is no child any more; told at the end
-            self._failed(child, "stop", error, "it was given up and may still hold what it had")
+            self._failed(child, "stopped", error, "it was given up and may still hold what it had")
 
     async def _start(self, live: Mapping[str, BuildbotService], fresh: BuildbotService) -> None:
         if fresh.name in live:
@@ -87,7 +87,7 @@ class BuildbotServiceManager(AsyncMultiService, ConfiguredMixin, ReconfigurableS
         try:
             await fresh.setServiceParent(self)
         except Exception as error:  # policy: it alone does not run; told at the end
-            self._failed(fresh, "start", error, "it does not run; mend the cause and reconfigure")
+            self._failed(fresh, "started", error, "it does not run; mend the cause and reconfigure")
             await self._give_up(fresh)
 
     async def _give_up(self, child: BuildbotService) -> None:
@@ -117,7 +117,7 @@ class BuildbotServiceManager(AsyncMultiService, ConfiguredMixin, ReconfigurableS
                 self._add(told(child, error))
 
     def _failed(self, child: BuildbotService, doing: str, error: Exception, outcome: str) -> None:
-        log.failure("service {name} could not {doing}", name=child.name, doing=doing)
+        log.failure("service {name} could not be {doing}", name=child.name, doing=doing)
         self._add([ServiceFailure(str(child.name), type(child).__name__, doing, cause_of(error), outcome)])
 
     def _add(self, failures: Iterable[ServiceFailure]) -> None:

@@ -273,7 +273,7 @@ def failure_of(child: Any, error: Exception) -> ServiceFailure:
     return ServiceFailure(
         name=str(child.name),
         kind=type(child).__name__,
-        doing="reconfigure",
+        doing="reconfigured",
         cause=cause_of(error),
         outcome="it goes on with what it had taken over until then; mend the cause and reconfigure again",
     )

@@ -175,7 +175,7 @@ def test_a_service_that_raises_gets_its_old_arguments_back(manager):
     )
     assert one.said == ["start", "reconfigure a", "reconfigure b", "reconfigure a"]
     assert str(failed) == (
-        "Greeter 'g' could not reconfigure: ValueError: can't say b; it goes on with its old configuration"
+        "Greeter 'g' could not be reconfigured: ValueError: can't say b; it goes on with its old configuration"
     )
     assert manager.failures == {"g": failed.failures[0]}
     assert neighbour.greeting == "c"
