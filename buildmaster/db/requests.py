@@ -205,8 +205,7 @@ def _take(txn: Txn, taken: Sequence[Request], masterid: int, at: float) -> None:
 def claim_exactly(txn: Txn, requestids: Sequence[int], masterid: int, at: float | None = None) -> bool:
     """Take these pending requests, all or none; False if one of them is not pending."""
     wanted = sorted(set(requestids))
-    open_states = [int(state) for state in OPEN]
-    query = sa.select(_requests).where(_requests.c.id.in_(wanted), _requests.c.state.in_(open_states))
+    query = sa.select(_requests).where(_requests.c.id.in_(wanted), _requests.c.state == RequestState.PENDING)
     found = [from_row(row) for row in txn.execute(query.order_by(_requests.c.id).with_for_update())]
     if len(found) != len(wanted):
         return False
