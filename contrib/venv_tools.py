@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import os
 import subprocess
 import sys
@@ -33,6 +34,8 @@ def environment(name: str, extras: str, editable: bool = False) -> Path:
     if stamp.exists() and stamp.read_text(encoding="utf-8") == wanted:
         return programs
     print(f"Preparing {directory} (a minute or two the first time) ...", flush=True)
+    if importlib.util.find_spec("ensurepip") is None:
+        sys.exit("This Python has no ensurepip. On Debian and Ubuntu: apt-get install python3-venv")
     if not (programs / program("python")).exists():
         venv.create(directory, with_pip=True)
     install = [programs / program("python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
