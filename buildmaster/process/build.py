@@ -29,8 +29,9 @@ from buildmaster.db.builds import BuildRow
 from buildmaster.locks import LockSet
 from buildmaster.process import build_properties
 from buildmaster.process.build_record import BuildRecord
-from buildmaster.process.build_run import BuildRun, add_failure_step
+from buildmaster.process.build_run import BuildRun
 from buildmaster.process.expectations import ExpectationStore
+from buildmaster.process.preparation import PreparationStep
 from buildmaster.process.step_factory import create_step_from_step_or_factory
 from buildmaster.process.step_record import StepRecord
 from buildmaster.process.summary import build_words
@@ -96,8 +97,7 @@ class Build(PropertiesMixin):
         self.properties = Properties()
         self.properties.build = self
         self._step_names: dict[str, int] = {}
-        self._new_rows: list[Any] = []
-        self._adding: defer.Deferred | None = None
+        self.preparation: PreparationStep | None = None
         self._lost = False
         self._stop_results: int | None = None
         self._final_text: list[str] | None = None
@@ -256,7 +256,8 @@ class Build(PropertiesMixin):
         if self.useProgress:
             self.progress = ExpectationStore.of(self.master).progress_for(self.builder.name)
         self.steps = await maybe(self.setupBuildSteps, self.stepFactories)
-        await self._add_rows(self.steps)
+        for step in self.steps:
+            step.setupProgress()
 
     def setupBuildSteps(self, step_factories: Iterable[Any]) -> Any:
         """The steps made from factories, not yet named or stored."""
@@ -268,21 +269,12 @@ class Build(PropertiesMixin):
             step.setDefaultWorkdir(self.workdir)
         return steps
 
-    async def _add_rows(self, steps: Iterable[Any]) -> None:
-        """Name the steps and store their rows, all in one go."""
-        for step in steps:
-            if step.stepid is None:
-                await maybe(step.addStep)
-                step.setupProgress()
-        rows, self._new_rows = self._new_rows, []
-        self.record.add_steps(rows)
-
     def add_step_row(self, step: Any) -> None:
         """Called by a step that has its name: give it a row."""
         row = self.record.new_step(step.name)
         step.stepid = row.stepid
         step.record = StepRecord(self.master.db, self.master.reactor, row)
-        self._new_rows.append(row)
+        self.record.add_step(row)
 
     def setUniqueStepName(self, step: Any) -> None:
         """Give a step a name that no other step of the build has: ``name``, ``name_1``, ``name_2`` …"""
@@ -305,25 +297,11 @@ class Build(PropertiesMixin):
         return self._add_steps(step_factories, len(self.steps))
 
     def _add_steps(self, step_factories: Iterable[Any], at: int) -> defer.Deferred[None]:
-        made = self.setupBuildSteps(step_factories)
-        done: defer.Deferred[None] = as_deferred(self._insert(made, at, self._adding))
-        self._adding = done
-        answer: defer.Deferred[None] = defer.Deferred()
-
-        def pass_on(result: Any) -> Any:
-            answer.callback(None)
-            return result
-
-        done.addBoth(pass_on)
-        return answer
-
-    async def _insert(self, made: Any, at: int, before: defer.Deferred | None) -> None:
-        if isinstance(made, defer.Deferred):
-            made = await made
-        self.steps[at:at] = made
-        if before is not None:
-            await before
-        await self._add_rows(made)
+        steps = self.setupBuildSteps(step_factories)
+        for step in steps:
+            step.setupProgress()
+        self.steps[at:at] = steps
+        return defer.succeed(None)
 
     # -- running ---------------------------------------------------------------------------------------------------
 
@@ -374,14 +352,12 @@ class Build(PropertiesMixin):
         if self.results is None:
             self.results = SUCCESS
         while True:
-            if self._adding is not None:
-                adding, self._adding = self._adding, None
-                await adding
             step = await maybe(self.getNextStep)
             if step is None:
                 break
             if self.terminate and not await self._always_runs(step):
                 continue
+            await maybe(step.addStep)
             self.executedSteps.append(step)
             self.currentStep = step
             results = await step.startStep(self.conn)
@@ -425,9 +401,11 @@ class Build(PropertiesMixin):
 
     @deferred
     async def buildPreparationFailure(self, why: Failure, state_string: str) -> None:
-        """The build could not be prepared: leave a step of this name that tells why."""
-        self.text.append(state_string)
-        await add_failure_step(self, state_string, why, EXCEPTION)
+        """The build could not be prepared: the step ``worker_preparation`` tells why."""
+        self.text.append(f"error while {state_string}")
+        if self.preparation is None:
+            self.preparation = PreparationStep(self)
+        await self.preparation.fail(why, f"error while {state_string}")
 
     def setStateString(self, text: str) -> None:
         """What the build is doing."""

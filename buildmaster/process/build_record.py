@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import attrs
@@ -68,11 +68,9 @@ class BuildRecord:
         self._next_step += 1
         return row
 
-    def add_steps(self, rows: Iterable[StepRow]) -> None:
-        """Store the rows of steps that will be run."""
-        rows = list(rows)
-        if rows:
-            self._db.progress(steps.add, *rows)
+    def add_step(self, row: StepRow) -> None:
+        """Store the row of a step that is about to be run."""
+        self._db.progress(steps.add, row)
 
     # -- the end ---------------------------------------------------------------------------------------------------
 

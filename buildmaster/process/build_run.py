@@ -15,9 +15,8 @@ from buildmaster.base.aio import as_deferred, maybe
 from buildmaster.base.interfaces import LatentWorkerCannotSubstantiate
 from buildmaster.base.results import CANCELLED, EXCEPTION, RETRY, SKIPPED, SUCCESS
 from buildmaster.locks import LockSet
+from buildmaster.process.preparation import PreparationStep
 from buildmaster.process.step_locks import resolve_locks
-from buildmaster.process.step_logs import StepLogs, failure_text
-from buildmaster.process.step_record import StepRecord
 from buildmaster.properties import rendering_of
 
 log = Logger()
@@ -41,8 +40,8 @@ class BuildRun:
         build = self._build
         try:
             await self._listen()
-            if await self._guarded(self._set_up, "setting up the build") and await self._prepare():
-                await self._guarded(build.startNextStep, "running the steps")
+            if await self._guarded(self._set_up, "setting_up") and await self._prepare():
+                await self._guarded(build.startNextStep, "running_steps")
         except Exception:
             log.failure("in build {build!r}", build=build)
             build.results = EXCEPTION
@@ -71,7 +70,7 @@ class BuildRun:
         except Exception:
             failure = Failure()
             log.failure("while {doing} {build!r}", failure, doing=doing, build=build)
-            await as_deferred(build.buildPreparationFailure(failure, "worker_prepare"))
+            await as_deferred(build.buildPreparationFailure(failure, doing))
             build.results = EXCEPTION
             return False
 
@@ -89,11 +88,13 @@ class BuildRun:
             build.results = SKIPPED
             return False
         build.setStateString("preparing worker")
+        build.preparation = PreparationStep(build)
         try:
             await self._unless_stopped(self._worker_ready())
             await self._unless_stopped(self._locks_taken())
             await self._unless_stopped(self._tell_worker())
         except Stopped:
+            build.preparation.finish(build.results if build.results is not None else CANCELLED, "not prepared")
             return False
         except Exception:
             failure = Failure()
@@ -102,6 +103,7 @@ class BuildRun:
             build.results = EXCEPTION if final else RETRY
             await as_deferred(build.buildPreparationFailure(failure, "worker_prepare"))
             return False
+        build.preparation.finish(SUCCESS, f"worker {build.getWorkerName()} ready")
         if build.stopped:
             return False
         build.setStateString("building")
@@ -197,27 +199,3 @@ async def _withdraw(subscription: Any) -> None:
     for name in ("unsubscribe", "stopConsuming"):
         if hasattr(subscription, name):
             await maybe(getattr(subscription, name))
-
-
-async def add_failure_step(build: Any, name: str, why: Any, results: int) -> None:
-    """A step that did not run but tells what went wrong, with the traceback as its log."""
-    step = FailureStep(build, build.record.new_step(name))
-    build.record.add_steps([step.record.row])
-    log_ = step.logs.add(step, "err.text", "t", None)
-    log_.addContent(failure_text(why))
-    await log_.finish()
-    step.record.finished(build.master.reactor.seconds(), results, f"{name} failed", False)
-
-
-class FailureStep:
-    """Just enough of a step to have a log."""
-
-    logEncoding = None
-
-    def __init__(self, build: Any, row: Any) -> None:
-
-        self.build = build
-        self.name = row.name
-        self.stepid = row.stepid
-        self.logs = StepLogs()
-        self.record = StepRecord(build.master.db, build.master.reactor, row)

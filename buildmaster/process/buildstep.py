@@ -265,7 +265,8 @@ class BuildStep(ResultComputingConfigMixin, PropertiesMixin, ComparableMixin):
     def setupProgress(self) -> None:
         """Have the build's expected time count this step."""
         if self.useProgress and self.build is not None and self.build.progress is not None:
-            self.progress = self.build.progress.add_step(self.name, self.progressMetrics)
+            name = self.name if isinstance(self.name, str) else type(self).__name__
+            self.progress = self.build.progress.add_step(name, self.progressMetrics)
 
     def setProgress(self, metric: str, value: float) -> None:
         """How far the step is by one of its ``progressMetrics``."""
@@ -276,7 +277,7 @@ class BuildStep(ResultComputingConfigMixin, PropertiesMixin, ComparableMixin):
 
     @deferred
     async def addStep(self) -> None:
-        """Give the step its final name and its row.  Called once, when the build's steps are made."""
+        """Give the step its final name and its row.  Called once, before it is started."""
         if not isinstance(self.name, str):
             self.name = await self.build.render(self.name)
         self.build.setUniqueStepName(self)

@@ -113,9 +113,13 @@ class BuildProgress:
         self.steps: list[StepProgress] = []
         self._expectations = expectations
         self._clock = clock
+        self._names: dict[str, int] = {}
 
     def add_step(self, name: str, metric_names: tuple[str, ...]) -> StepProgress:
-        """A step of the build."""
+        """A step of the build; steps of one name are told apart by their order."""
+        count = self._names[name] = self._names.get(name, 0) + 1
+        if count > 1:
+            name = f"{name}_{count - 1}"
         step = StepProgress(name, ("output", *metric_names), self._expectations.steps.get(name), self._clock)
         self.steps.append(step)
         return step

@@ -9,7 +9,7 @@ from buildmaster.base.aio import as_deferred, deferred
 from buildmaster.base.errors import error
 from buildmaster.base.results import SUCCESS
 from buildmaster.process.remotecommand import RemoteShellCommand
-from buildmaster.process.summary import command_words, with_result, with_suffix
+from buildmaster.process.summary import command_words, with_result
 
 
 class ShellMixin:
@@ -117,7 +117,7 @@ class ShellMixin:
         words = command_words(self.command) if step.descriptionDone is None else None
         if words is None:
             return super().getResultSummary()  # type: ignore[misc]
-        text = with_result(with_suffix(words, step.descriptionSuffix), step.results, step.timed_out)
+        text = with_result(words, step.results, step.timed_out)
         if step.build is not None:
             text = step.build.properties.cleanupTextFromSecrets(text)
         return {"step": text}

@@ -96,18 +96,22 @@ class BuildKit:
         return builder.building[-1]
 
     def steps(self, build: Any = None) -> list[Any]:
-        """The steps of the newest build, or of this."""
+        """The configured steps of the newest build, or of this, as far as they were run."""
+        return [step for step in self.all_steps(build) if step["name"] != "worker_preparation"]
+
+    def all_steps(self, build: Any = None) -> list[Any]:
+        """The same with the worker's preparation."""
         return self.get("builds", (build or self.last())["buildid"], "steps")
 
     def log(self, step: str, name: str = "stdio") -> str:
         """The text of a log of the newest build, in the documented form."""
-        stepid = next(each["stepid"] for each in self.steps() if each["name"] == step)
+        stepid = next(each["stepid"] for each in self.all_steps() if each["name"] == step)
         log = next(each for each in self.get("steps", stepid, "logs") if each["name"] == name)
         return self.kit.wait_for(self.master.db.read(logs.read_lines, log["logid"], 0, 10**9))
 
     def log_names(self, step: str) -> list[str]:
         """The names of a step's logs."""
-        stepid = next(each["stepid"] for each in self.steps() if each["name"] == step)
+        stepid = next(each["stepid"] for each in self.all_steps() if each["name"] == step)
         return [log["name"] for log in self.get("steps", stepid, "logs")]
 
     def properties(self) -> dict[str, Any]:
