@@ -1,4 +1,4 @@
-"""What the master may expect of a connected worker, held by the real buildbot-worker over PB and by the scripted one."""
+"""What the master may expect of a connected worker: the real buildbot-worker over PB, and the scripted one."""
 
 from __future__ import annotations
 
