@@ -12,6 +12,7 @@ from typing import Any
 
 from twisted.application import service
 from twisted.internet import defer
+from twisted.logger import Logger
 
 from buildmaster.base.aio import deferred, maybe
 from buildmaster.base.records import Fact
@@ -20,6 +21,8 @@ from buildmaster.data.base import Endpoint, ListResult, ResourceType
 from buildmaster.data.paths import Matcher, split
 from buildmaster.data.resources import RESOURCES
 from buildmaster.db import query
+
+log = Logger()
 
 
 class Updates:
@@ -193,7 +196,11 @@ class DataConnector(service.Service):
         if rtype is None:
             return dict(fact.fields)
         key = rtype.view.key if rtype.view is not None else ""
-        return rtype.body(fact.fields, fact.event, rows.get(fact.fields.get(key)))
+        try:
+            return rtype.body(fact.fields, fact.event, rows.get(fact.fields.get(key)))
+        except Exception:  # policy: tell the bare fact, so that it does not take others' events with it
+            log.failure("the body of {kind} {event} could not be made", kind=fact.kind, event=fact.event)
+            return dict(fact.fields)
 
     @deferred
     async def render(self, fact: Fact) -> list[tuple[tuple[str, ...], Any]]:

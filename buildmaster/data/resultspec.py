@@ -97,8 +97,8 @@ class FieldBase:
     def getOperator(self, sqlMode: bool = False) -> Callable[..., Any]:
         """The comparison, for one value or for the list of them.
 
-        With ``sqlMode`` it takes a column of a query instead of a field's value, and gives a condition.  Raises KeyError
-        for an operator that there is not.
+        With ``sqlMode`` it takes a column of a query instead of a field's value, and gives a condition.  Raises
+        KeyError for an operator that there is not.
         """
         one = len(self.values) == 1
         if sqlMode:

@@ -66,7 +66,7 @@ class Builder(base.ResourceType):
         """The builder on ``update``; its id, name and master when it is configured there or is no more."""
         if event == "update":
             return super().body(fields, event, row)
-        return {name: fields[name] for name in ("builderid", "masterid", "name")}
+        return {name: fields.get(name) for name in ("builderid", "masterid", "name")}
 
     @base.updateMethod
     @deferred

@@ -7,7 +7,7 @@ from typing import Any
 
 from buildmaster.base.aio import deferred
 from buildmaster.data import base, types
-from buildmaster.data.incoming import ChangeIntake
+from buildmaster.data.incoming import ChangeIntake, InvalidChange
 from buildmaster.data.resources.sourcestamps import SourceStamp
 from buildmaster.db import blame, views
 
@@ -100,8 +100,11 @@ class Change(base.ResourceType):
         dictionary.  Where they are not given, ``codebase`` and ``revlink`` come from the configuration's
         ``codebaseGenerator`` and ``revlink``.  ``properties`` are values by name (or pairs of value and source).
         ``src`` is the kind of version control that the author's name comes from.  Raises ``InvalidChange``, which
-        names the field, for values that can't be stored.
+        names the field, for values that can't be stored.  ``_test_changeid`` must stay None: ids are given by the
+        database's writer.
         """
+        if _test_changeid is not None:
+            raise InvalidChange("addChange: _test_changeid is given, but a change's id can't be chosen")
         given = {
             "files": files,
             "comments": comments,

@@ -47,7 +47,7 @@ class Master(base.ResourceType):
 
     def body(self, fields: Mapping[str, Any], event: str, row: Mapping[str, Any] | None) -> dict[str, Any]:
         """Its id, its name and whether it lives."""
-        return {name: fields[name] for name in ("masterid", "name", "active")}
+        return {name: fields.get(name) for name in ("masterid", "name", "active")}
 
     @base.updateMethod
     @deferred
