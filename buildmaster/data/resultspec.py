@@ -321,7 +321,7 @@ class ResultSpec:
     def _sort(self, items: list[Any]) -> list[Any]:
         for name in reversed(self.order or ()):
             field, wrap = name.removeprefix("-"), ReverseComparator if name.startswith("-") else _same
-            items.sort(key=lambda item, f=field, w=wrap: w(NoneComparator(_data_getter(item, f))))  # type: ignore[misc]
+            items.sort(key=lambda item, f=field, w=wrap: w(NoneComparator(_data_getter(item, f))))
         return items
 
     def _choose(self, items: Sequence[Any]) -> list[Any]:
