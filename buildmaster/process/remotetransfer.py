@@ -12,10 +12,9 @@ import os
 import shutil
 import tarfile
 import tempfile
+from collections.abc import Callable
 from typing import IO, Any
 
-from twisted.internet import defer
-from twisted.internet.threads import deferToThreadPool
 from twisted.python import log
 
 MAX_READ = 1024 * 1024
@@ -107,16 +106,21 @@ class FileWriter:
 class DirectoryWriter(FileWriter):
     """Receives a tar archive and unpacks it into ``destroot``.
 
-    ``compress`` is None, ``"gz"`` or ``"bz2"``; ``maxsize`` counts the bytes sent.  With ``reactor`` the unpacking runs
-    in one of its threads.
+    ``compress`` is None, ``"gz"`` or ``"bz2"``; ``maxsize`` counts the bytes sent.  With ``in_thread(function)``, which
+    returns a Deferred, the unpacking is done there.
     """
 
     def __init__(
-        self, destroot: str, maxsize: int | None, compress: str | None, mode: int | None, reactor: Any = None
+        self,
+        destroot: str,
+        maxsize: int | None,
+        compress: str | None,
+        mode: int | None,
+        in_thread: Callable[[Callable[[], None]], Any] | None = None,
     ) -> None:
         self.destroot = os.path.abspath(destroot)
         self.compress = compress
-        self._reactor = reactor
+        self._in_thread = in_thread
         os.makedirs(self.destroot, exist_ok=True)
         directory = tempfile.mkdtemp(dir=os.path.dirname(self.destroot), prefix=".transfer-")
         super().__init__(os.path.join(directory, "archive.tar"), maxsize, mode)
@@ -127,10 +131,7 @@ class DirectoryWriter(FileWriter):
         safe.
         """
         self.close()
-        if self._reactor is None:
-            return self._unpack()
-        done: defer.Deferred[None] = deferToThreadPool(self._reactor, self._reactor.getThreadPool(), self._unpack)
-        return done
+        return self._unpack() if self._in_thread is None else self._in_thread(self._unpack)
 
     def _unpack(self) -> None:
         try:

@@ -227,7 +227,9 @@ class WarningCountingShellCommand(ShellMixin, CompositeStepMixin, BuildStep):
         enter = _compiled(self.directoryEnterPattern)
         leave = _compiled(self.directoryLeavePattern)
         while True:
-            _, line = yield
+            channel, line = yield
+            if channel == "h":
+                continue  # what is said about the command, its text and environment among it
             if enter is not None and (match := enter.search(line)):
                 self.directoryStack.append(match.group(1))
                 continue

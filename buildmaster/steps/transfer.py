@@ -63,9 +63,9 @@ class _TransferBuildStep(BuildStep):
 
     async def _upload_directory(self, source: str, masterdest: str, options: dict[str, Any]) -> int:
         self.checkWorkerHasCommand("uploadDirectory")
-        reactor = self.master.reactor
-        writer = remotetransfer.DirectoryWriter(masterdest, options["maxsize"], options["compress"], 0o600, reactor)
-        writer.mode = None  # unpacked files keep the modes they had
+        writer = remotetransfer.DirectoryWriter(
+            masterdest, options["maxsize"], options["compress"], None, self.master.in_thread
+        )
         args = {_source_key(self, "uploadDirectory"): source, "workdir": self.workdir, "writer": writer, **options}
         return await self._transfer(makeStatusRemoteCommand(self, "uploadDirectory", args), writer)
 

@@ -121,6 +121,7 @@ class GitStepMixin:
     port: Any = 22
     config: Any = None
     _git_auth: GitStepAuth
+    _environ_logged = False
 
     def setupGitStep(self) -> None:
         """Report what is missing in the configuration."""
@@ -183,11 +184,12 @@ class GitStepMixin:
             step.workdir,
             ["git", *git.config_args(self.config), *args],
             env=env,
-            logEnviron=step.logEnviron,
+            logEnviron=step.logEnviron and not self._environ_logged,
             timeout=step.timeout,
             collectStdout=collectStdout,
             initialStdin=initialStdin,
         )
+        self._environ_logged = True  # the same for all commands of the step
         remote.useLog(step.stdio_log, False)
         await step.runCommand(remote)
         if abandonOnFailure and remote.didFail():
