@@ -15,7 +15,7 @@ from pathlib import Path
 
 from venv_tools import ROOT, environment, program, require_python
 
-SUBSET = "tests/unit"
+SUBSET = "tests/unit/base tests/unit/cli tests/unit/config tests/unit/life tests/unit/service"
 
 
 def main() -> int:

@@ -17,6 +17,7 @@ version = release = __version__
 
 extensions = ["sphinx.ext.autodoc", "sphinx.ext.autosummary", "sphinx.ext.viewcode", "data_reference"]
 exclude_patterns = ["_build"]
+autosummary_generate_overwrite = True
 html_theme = "furo"
 html_title = f"buildmaster {release}"
 autodoc_default_options = {"members": True, "show-inheritance": True, "member-order": "bysource"}
