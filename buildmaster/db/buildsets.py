@@ -6,7 +6,7 @@ requests, of which each may supersede an older one by the built-in collapse rule
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import attrs
@@ -204,19 +204,3 @@ def overdue(conn: sa.Connection) -> list[int]:
     )
     query = sa.select(_buildsets.c.id).where(_buildsets.c.complete == 0, ~open_requests)
     return list(conn.execute(query).scalars())
-
-
-def to_resource(row: Mapping[str, Any] | Any) -> dict[str, Any]:
-    """The columns of a buildset's row under the names of the data API (without its source stamps)."""
-    return {
-        "bsid": row.id,
-        "external_idstring": row.external_idstring,
-        "reason": row.reason,
-        "rebuilt_buildid": row.rebuilt_buildid,
-        "submitted_at": row.submitted_at,
-        "complete": bool(row.complete),
-        "complete_at": row.complete_at,
-        "results": row.results,
-        "parent_buildid": row.parent_buildid,
-        "parent_relationship": row.parent_relationship,
-    }

@@ -22,7 +22,7 @@ class Moment(datetime.datetime):
         return cls.fromtimestamp(epoch, tz=UTC)
 
 
-NEVER = Moment.min.replace(tzinfo=UTC)
+NEVER = Moment(1, 1, 1, tzinfo=UTC)
 """Before everything."""
 
 

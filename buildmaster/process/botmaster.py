@@ -387,7 +387,8 @@ class BotMaster(ReconfigurableServiceMixin, LockRetrieverMixin, AsyncMultiServic
         if self._shutting_down is not None:
             return
         log.info("no more builds are started, and the master stops when those that run have ended")
-        self._shutting_down = cancelled = defer.Deferred()
+        cancelled: defer.Deferred[None] = defer.Deferred()
+        self._shutting_down = cancelled
         self.distributor.only_waited_for = True
         if quickMode:
             await self._stop_builds("the master is stopping", RETRY)

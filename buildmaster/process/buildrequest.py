@@ -8,7 +8,6 @@ from typing import Any
 from buildmaster.base import records
 from buildmaster.base.aio import deferred
 from buildmaster.base.collapse import scheduler_properties
-from buildmaster.base.times import datetime2epoch
 from buildmaster.db import loading, requests
 from buildmaster.process.change import Change
 from buildmaster.properties import Properties
@@ -28,7 +27,7 @@ class TempChange(Change):
 
 
 def _record_of(d: Mapping[str, Any]) -> records.Change:
-    when = d.get("when_timestamp") or 0
+    when: Any = d.get("when_timestamp") or 0
     stamp = d.get("sourcestamp") or {}
     return records.Change(
         changeid=d["changeid"],
@@ -37,7 +36,7 @@ def _record_of(d: Mapping[str, Any]) -> records.Change:
         files=list(d["files"]),
         committer=d.get("committer"),
         revision=d["revision"],
-        when_timestamp=datetime2epoch(when) if hasattr(when, "timestamp") else int(when),
+        when_timestamp=int(when.timestamp() if hasattr(when, "timestamp") else when),
         branch=d["branch"],
         category=d["category"],
         revlink=d["revlink"],

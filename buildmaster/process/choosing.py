@@ -59,8 +59,8 @@ class Chooser:
         """The next (request, its object if one was made, WorkerForBuilder); None if nothing can be started now."""
         builder = self._builder
         if not asks_user_code(builder, self._master.config.select_next_worker):
-            request, available = self._queue.first(), builder.getAvailableWorkers()
-            return (request, None, random.choice(available)) if request and available else None
+            first, available = self._queue.first(), builder.getAvailableWorkers()
+            return (first, None, random.choice(available)) if first and available else None
         count = 0
         while builder.getAvailableWorkers():
             request = await self._next_request()

@@ -6,85 +6,22 @@ no build runs without anybody running it, and nothing waits for what will not co
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import attrs
-import sqlalchemy as sa
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from buildmaster.base.aio import deferred
-from buildmaster.base.moves import RequestState
-from buildmaster.base.results import RETRY
-from buildmaster.db import builds, buildsets, requests, schema
-from buildmaster.db.txn import Txn
+from buildmaster.db import buildsets, requests
+from buildmaster.db.reconciling import Findings, end_orphan, survey
 from buildmaster.service import AsyncMultiService
 
 log = Logger()
 
 EVERY = 60.0
 """Seconds between two comparisons."""
-
-
-@attrs.frozen
-class Findings:
-    """What differs between the rows and what runs."""
-
-    orphaned_builds: Sequence[builds.BuildRow] = ()  # this master's, run by nobody
-    orphaned_claims: Sequence[int] = ()  # requests that this master has without a build
-    overdue_holds: Sequence[int] = ()  # requests whose collapse verdict did not come
-    abandoned: Sequence[int] = ()  # requests whose parent, which waited for them, has ended
-    finished_buildsets: Sequence[int] = ()  # incomplete, though all their requests are complete
-
-
-def survey(conn: sa.Connection, masterid: int, at: float) -> Findings:
-    """Look for what may have to be mended."""
-    hold_until = at - requests.HOLD_SECONDS - EVERY
-    return Findings(
-        builds.find(conn, masterid=masterid, complete=False),
-        requests.claimed_without_build(conn, masterid),
-        [r.requestid for r in requests.in_state(conn, RequestState.HELD) if r.submitted_at < hold_until],
-        abandoned_requests(conn),
-        buildsets.overdue(conn),
-    )
-
-
-def abandoned_requests(conn: sa.Connection) -> list[int]:
-    """Open requests that a build waited for which has ended for good, so that nobody waits for them any more."""
-    child, parent = schema.buildrequests, schema.buildrequests.alias("parent")
-    sets, parent_build = schema.buildsets, schema.builds
-    query = (
-        sa.select(child.c.id)
-        .join(sets, sets.c.id == child.c.buildsetid)
-        .join(parent_build, parent_build.c.id == sets.c.parent_buildid)
-        .join(parent, parent.c.id == parent_build.c.buildrequestid)
-        .where(
-            child.c.state != RequestState.COMPLETE,
-            child.c.waited_for == 1,
-            parent_build.c.complete == 1,
-            parent.c.state == RequestState.COMPLETE,
-        )
-        .order_by(child.c.id)
-    )
-    return list(conn.execute(query).scalars())
-
-
-def end_orphan(txn: Txn, row: builds.BuildRow) -> None:
-    """End a build that nobody runs, with its steps and logs; its request is pending again."""
-    ended = attrs.evolve(
-        row, complete=True, complete_at=txn.now(), results=RETRY, state_string="interrupted, will be retried"
-    )
-    if not builds.finish(txn, ended, [row.buildrequestid]):
-        return
-    steps, logs = schema.steps, schema.logs
-    unfinished = sa.select(steps.c.id).where(steps.c.buildid == row.buildid)
-    txn.execute(sa.update(logs).where(logs.c.stepid.in_(unfinished), logs.c.complete == 0).values(complete=1))
-    txn.execute(
-        sa.update(steps)
-        .where(steps.c.buildid == row.buildid, steps.c.complete == 0)
-        .values(complete=1, complete_at=txn.now(), results=RETRY)
-    )
 
 
 class Reconciler(AsyncMultiService):
@@ -134,7 +71,7 @@ class Reconciler(AsyncMultiService):
     async def reconcile(self) -> Findings:
         """Compare and mend once; a Deferred of what was found."""
         db = self.master.db
-        found = await db.read(survey, self.master.masterid, db.now())
+        found = await db.read(survey, self.master.masterid, db.now() - requests.HOLD_SECONDS - EVERY)
         found = self._really(found)
         self._first = False
         for row in found.orphaned_builds:

@@ -405,7 +405,7 @@ class ReconfigurableBaseScheduler(SchedulerMachinery):
         self._take_arguments(builderNames, properties, codebases, priority)
 
     @deferred
-    async def reconfigService(
+    async def reconfigService(  # type: ignore[override]
         self,
         builderNames: Any,
         properties: Mapping[str, Any] | None = None,

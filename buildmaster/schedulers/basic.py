@@ -56,7 +56,7 @@ class BaseBasicScheduler(ReconfigurableBaseScheduler):
     def __init__(self, name: str, **kwargs: Any) -> None:
         super().__init__(name=name, **kwargs)
 
-    def checkConfig(
+    def checkConfig(  # type: ignore[override]
         self,
         shouldntBeSet: Any = NotSet,
         treeStableTimer: float | None = None,
@@ -109,7 +109,7 @@ class BaseBasicScheduler(ReconfigurableBaseScheduler):
         self.reason = reason % {"name": self.name, "classname": type(self).__name__}
 
     @deferred
-    async def reconfigService(
+    async def reconfigService(  # type: ignore[override]
         self,
         shouldntBeSet: Any = NotSet,
         treeStableTimer: float | None = None,
@@ -237,13 +237,13 @@ class SingleBranchScheduler(AbsoluteSourceStampsMixin, BaseBasicScheduler):
 
     compare_attrs: Sequence[str] = ("createAbsoluteSourceStamps",)
 
-    def checkConfig(self, createAbsoluteSourceStamps: bool = False, **kwargs: Any) -> None:
+    def checkConfig(self, createAbsoluteSourceStamps: bool = False, **kwargs: Any) -> None:  # type: ignore[override]
         """Check the arguments and report mistakes."""
         super().checkConfig(**kwargs)
         self.createAbsoluteSourceStamps = bool(createAbsoluteSourceStamps)
 
     @deferred
-    async def reconfigService(self, createAbsoluteSourceStamps: bool = False, **kwargs: Any) -> None:
+    async def reconfigService(self, createAbsoluteSourceStamps: bool = False, **kwargs: Any) -> None:  # type: ignore[override]
         """Take over these arguments."""
         await maybe(super().reconfigService, **kwargs)
         self.createAbsoluteSourceStamps = bool(createAbsoluteSourceStamps)

@@ -443,14 +443,14 @@ def _next_time(expression: str, after: float) -> float:
 class Nightly(NightlyBase):
     """Builds at times of the clock."""
 
-    def checkConfig(  # type: ignore[override]
+    def checkConfig(
         self, *args: Any, reason: str = "The Nightly scheduler named '%(name)s' triggered this build", **kwargs: Any
     ) -> None:
         """Check the arguments and report mistakes."""
         super().checkConfig(*args, reason=reason, **kwargs)
 
     @deferred
-    async def reconfigService(  # type: ignore[override]
+    async def reconfigService(
         self, *args: Any, reason: str = "The Nightly scheduler named '%(name)s' triggered this build", **kwargs: Any
     ) -> None:
         """Take over these arguments."""
@@ -464,16 +464,12 @@ _TRIGGERABLE_REASON = "The NightlyTriggerable scheduler named '%(name)s' trigger
 class NightlyTriggerable(NightlyBase):
     """Builds at times of the clock what it was triggered for last, if it was triggered since."""
 
-    def checkConfig(  # type: ignore[override]
-        self, *args: Any, reason: str = _TRIGGERABLE_REASON, **kwargs: Any
-    ) -> None:
+    def checkConfig(self, *args: Any, reason: str = _TRIGGERABLE_REASON, **kwargs: Any) -> None:
         """Check the arguments and report mistakes."""
         super().checkConfig(*args, reason=reason, **kwargs)
 
     @deferred
-    async def reconfigService(  # type: ignore[override]
-        self, *args: Any, reason: str = _TRIGGERABLE_REASON, **kwargs: Any
-    ) -> None:
+    async def reconfigService(self, *args: Any, reason: str = _TRIGGERABLE_REASON, **kwargs: Any) -> None:
         """Take over these arguments."""
         await maybe(super().reconfigService, *args, reason=reason, **kwargs)
 

@@ -31,7 +31,7 @@ class Triggerable(ReconfigurableBaseScheduler):
     """Calls made with a key find the buildset of an earlier call with the same key instead of adding another."""
     reason: str | None = None
 
-    def checkConfig(self, builderNames: Any, reason: str | None = None, **kwargs: Any) -> None:
+    def checkConfig(self, builderNames: Any, reason: str | None = None, **kwargs: Any) -> None:  # type: ignore[override]
         """Check the arguments and report mistakes."""
         super().checkConfig(builderNames, **kwargs)
         if reason is not None and not isinstance(reason, str):
@@ -39,7 +39,7 @@ class Triggerable(ReconfigurableBaseScheduler):
         self.reason = reason
 
     @deferred
-    async def reconfigService(self, builderNames: Any, reason: str | None = None, **kwargs: Any) -> None:
+    async def reconfigService(self, builderNames: Any, reason: str | None = None, **kwargs: Any) -> None:  # type: ignore[override]
         """Take over these arguments."""
         await maybe(super().reconfigService, builderNames, **kwargs)
         self.reason = reason
