@@ -59,7 +59,7 @@ class ReconfigurablePollingChangeSource(ChangeSource):
         super().__init__(*args, **kwargs)
         self._poller: Poller | None = None
 
-    def checkConfig(  # type: ignore[override]
+    def checkConfig(
         self,
         name: str | None = None,
         pollInterval: float = 60 * 10,
@@ -87,7 +87,7 @@ class ReconfigurablePollingChangeSource(ChangeSource):
             error(f"{place}: pollRandomDelayMax must be less than pollInterval")
 
     @deferred
-    async def reconfigService(  # type: ignore[override]
+    async def reconfigService(
         self,
         name: str | None = None,
         pollInterval: float = 60 * 10,

@@ -76,7 +76,7 @@ class PBChangeSource(ChangeSource):
         self._registered: tuple[Any, ...] | None = None
         super().__init__(user=user, passwd=passwd, port=port, prefix=prefix, name=name)
 
-    def checkConfig(  # type: ignore[override]
+    def checkConfig(
         self,
         user: str = "change",
         passwd: Any = "changepw",
@@ -99,7 +99,7 @@ class PBChangeSource(ChangeSource):
         self.user, self.passwd, self.port, self.prefix = user, passwd, port, prefix
 
     @deferred
-    async def reconfigService(  # type: ignore[override]
+    async def reconfigService(
         self,
         user: str = "change",
         passwd: Any = "changepw",

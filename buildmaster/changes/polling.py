@@ -11,7 +11,6 @@ from collections.abc import Callable
 from typing import Any
 
 from twisted.internet import defer
-from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
 from buildmaster.base.aio import maybe, with_deadline
@@ -29,7 +28,7 @@ class Poller:
 
     def __init__(
         self,
-        clock: IReactorTime,
+        clock: Any,
         poll: Callable[[], Any],
         on_error: Callable[[Failure], None],
         uniform: Callable[[float, float], float] = random.uniform,

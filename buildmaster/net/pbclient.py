@@ -38,7 +38,7 @@ async def send_change(
     :class:`SendChangeFailed`.
     """
     _check_size(change)
-    factory = pb.PBClientFactory()
+    factory: Any = pb.PBClientFactory()
     factory.noisy = False
     endpoint = endpoints.HostnameEndpoint(reactor, host, int(port), timeout=int(CONNECT_TIMEOUT))
     place = f"{host}:{port}"

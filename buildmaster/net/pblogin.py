@@ -16,7 +16,6 @@ from twisted.cred.checkers import ICredentialsChecker
 from twisted.cred.error import UnauthorizedLogin
 from twisted.cred.portal import IRealm, Portal
 from twisted.internet import defer
-from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.spread import pb
@@ -133,7 +132,7 @@ class ServerFactory(pb.PBServerFactory):
     protocol = Broker
     noisy = False
 
-    def __init__(self, door: Door, clock: IReactorTime, held: Callable[[], bool]) -> None:
+    def __init__(self, door: Door, clock: Any, held: Callable[[], bool]) -> None:
         super().__init__(Portal(cast(IRealm, door), [cast(ICredentialsChecker, door)]))
         self._clock = clock
         self._held = held
@@ -147,8 +146,9 @@ class ServerFactory(pb.PBServerFactory):
 
     def clientConnectionMade(self, protocol: pb.Broker) -> None:
         """A peer has shown that it speaks the protocol."""
-        if hasattr(protocol.transport, "setTcpKeepAlive"):
-            protocol.transport.setTcpKeepAlive(True)
+        transport: Any = protocol.transport
+        if hasattr(transport, "setTcpKeepAlive"):
+            transport.setTcpKeepAlive(True)
 
     def _late(self, broker: Any) -> None:
         if self._held():

@@ -155,7 +155,8 @@ class _Child(protocol.ProcessProtocol):
         return result
 
     def _signal(self, name: str) -> None:
+        transport: Any = self.transport
         try:
-            self.transport.signalProcess(name)
+            transport.signalProcess(name)
         except error.ProcessExitedAlready:
             pass

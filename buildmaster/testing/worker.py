@@ -327,9 +327,11 @@ class ScriptedConnection(base.Connection):
             self.scripted.commands.append(command)
             as_deferred(self._run(command)).addErrback(self.scripted.errors.append)
 
-        answer = self._ask(start)
-        answer.addErrback(lambda why: (running.over(), why)[1])
-        return answer
+        def refused(why: Failure) -> Failure:
+            running.over()
+            return why
+
+        return self._ask(start).addErrback(refused)
 
     async def _run(self, command: Command) -> None:
         try:
@@ -403,8 +405,12 @@ class ScriptedWorker:
     def connect(self) -> defer.Deferred[None]:
         """Log in; fires when the master has let it in, fails with Refused or GoAway if it does not."""
         conn = self.conn = ScriptedConnection(self)
-        answer = as_deferred(self.master.workers.newConnection(conn, self.name))
-        return answer.addErrback(lambda why: (conn.notifyDisconnected(), why)[1])
+
+        def sent_away(why: Failure) -> Failure:
+            conn.notifyDisconnected()
+            return why
+
+        return as_deferred(self.master.workers.newConnection(conn, self.name)).addErrback(sent_away)
 
     def drop(self) -> None:
         """Lose the connection."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ntpath
 import posixpath
 from collections.abc import Iterable
-from typing import Any, ClassVar
+from typing import Any
 
 from twisted.internet import defer
 from twisted.logger import Logger
@@ -47,7 +47,7 @@ class AbstractWorker(BuildbotService):
     DEFAULT_MISSING_TIMEOUT = 3600
     DEFAULT_KEEPALIVE_INTERVAL = 3600
 
-    builds_may_be_incompatible: ClassVar[bool] | bool = False
+    builds_may_be_incompatible: bool = False
     """Whether :meth:`isCompatibleWithBuild` has to be asked before a build is given to it."""
 
     start_missing_on_startup = True
@@ -60,6 +60,7 @@ class AbstractWorker(BuildbotService):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self._manager: Any = None  # also while it leaves, when it has no parent any more
         self.workerid: int | None = None
         self.conn: Any = None
         self.registration: Any = None
@@ -87,7 +88,7 @@ class AbstractWorker(BuildbotService):
 
     # -- what the configuration says -------------------------------------------------------------------------------
 
-    def checkConfig(  # type: ignore[override]
+    def checkConfig(
         self,
         name: str,
         password: Any,
@@ -183,6 +184,11 @@ class AbstractWorker(BuildbotService):
         return self.name
 
     @property
+    def master(self) -> Any:
+        """The master, until the worker has left it for good."""
+        return super().master if self._manager is None else self._manager.master
+
+    @property
     def botmaster(self) -> Any:
         """The master's builders; None while the worker belongs to no master."""
         return None if self.master is None else self.master.botmaster
@@ -202,7 +208,8 @@ class AbstractWorker(BuildbotService):
     @deferred
     async def startService(self) -> None:
         """Become live: known in the database, allowed to log in."""
-        manager = self.parent
+        manager: Any = self.parent
+        self._manager = manager
         row = await manager.row_of(self)
         self.workerid = row.workerid
         self.last_connection = row.last_connection
@@ -265,7 +272,7 @@ class AbstractWorker(BuildbotService):
         self.stopMissingTimer()
         await as_deferred(self.attached(conn))
         shown = {key: self.workerinfo.get(key) for key in SHOWN_INFO}
-        await self.parent.attendance.arrived(self.workerid, self.workername, shown)
+        await self._manager.attendance.arrived(self.workerid, self.workername, shown)
 
     async def _attached(self, conn: Any) -> None:
         """The session is whole: builds may come."""
@@ -285,8 +292,8 @@ class AbstractWorker(BuildbotService):
         finally:
             await as_deferred(self.detached())
             self.startMissingTimer()
-            if self.workerid is not None and self.parent is not None:
-                await self.parent.attendance.left(self.workerid, self.workername)
+            if self.workerid is not None:
+                await self._manager.attendance.left(self.workerid, self.workername)
 
     def _take_info(self, info: dict[str, Any]) -> None:
         self.workerinfo = info
@@ -355,8 +362,9 @@ class AbstractWorker(BuildbotService):
 
     def removeWorkerForBuilder(self, wfb: Any) -> None:
         """A builder has let this worker go."""
-        if self.workerforbuilders.get(wfb.builder_name) is wfb:
-            del self.workerforbuilders[wfb.builder_name]
+        name = wfb.builder_name
+        if self.workerforbuilders.get(name) is wfb:
+            del self.workerforbuilders[name]
 
     @property
     def building(self) -> list[Any]:

@@ -50,9 +50,7 @@ def find_worker_program() -> str:
     found = str(beside) if os.access(beside, os.X_OK) else shutil.which("buildbot-worker")
     if found is None:
         raise ConfigErrors(
-            [
-                "LocalWorker runs buildbot-worker, which is not there: 'pip install buildbot-worker' beside the master"
-            ]
+            ["LocalWorker runs buildbot-worker, which is not there: 'pip install buildbot-worker' beside the master"]
         )
     return found
 
@@ -163,7 +161,7 @@ def make_directory(program: str, workdir: str, port: int, name: str, password: s
         "maxdelay": 10,
         "basedir": workdir,
     }.items():
-        text = re.sub(rf"^{variable} = .*$", lambda _, v=value, n=variable: f"{n} = {v!r}", text, flags=re.MULTILINE)  # type: ignore[misc]
+        text = re.sub(rf"^{variable} = .*$", lambda _, v=value, n=variable: f"{n} = {v!r}", text, flags=re.MULTILINE)
     if "class Leash" not in text:
         text += LEASH
     fd = os.open(tac + ".new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)

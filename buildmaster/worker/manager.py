@@ -9,7 +9,7 @@ from twisted.internet import defer
 from twisted.logger import Logger
 
 from buildmaster.base.aio import as_deferred, deferred, maybe
-from buildmaster.db import workers
+from buildmaster.db import workers as rows
 from buildmaster.net.pb import normal_port
 from buildmaster.net.pblogin import GoAway, Refused
 from buildmaster.service import BuildbotServiceManager
@@ -85,7 +85,7 @@ class WorkerManager(BuildbotServiceManager):
         self.registrations: dict[str, WorkerRegistration] = {}
         self.pb = pb.Listener(master)
         self._attendance: Attendance | None = None
-        self._rows: dict[str, workers.WorkerRow] = {}
+        self._rows: dict[str, rows.WorkerRow] = {}
         self._turns: dict[str, defer.DeferredLock] = {}
         self._control: Any = None
         self._begun = False
@@ -120,7 +120,7 @@ class WorkerManager(BuildbotServiceManager):
         await self._begin()
         names = sorted(self.get_service_config(new_config))
         if any(name not in self._rows for name in names):
-            self._rows = await self.master.db.write(workers.find_ids, names)
+            self._rows = await self.master.db.write(rows.find_ids, names)
         await self._leave_old_port(new_config)
         try:
             await super().reconfigServiceWithBuildbotConfig(new_config)
@@ -128,14 +128,14 @@ class WorkerManager(BuildbotServiceManager):
             self._rows = {}
             await self._move_registrations(new_config)
             keep = [worker.workerid for worker in self if worker.workerid is not None]
-            await self.master.db.write(workers.deconfigure_all, self.master.masterid, keep)
+            await self.master.db.write(rows.deconfigure_all, self.master.masterid, keep)
 
     async def _begin(self) -> None:
         """Once: nobody can be connected to a master that has just started, and controls are heard from now on."""
         if self._begun:
             return
         self._begun = True
-        await self.master.db.write(workers.disconnect_all, self.master.masterid)
+        await self.master.db.write(rows.disconnect_all, self.master.masterid)
         self._control = await maybe(self.master.mq.startConsuming, self._controlled, ("control", "worker", None, None))
 
     async def _leave_old_port(self, new_config: Any) -> None:
@@ -154,11 +154,11 @@ class WorkerManager(BuildbotServiceManager):
             if registration.pbReg is None:
                 await registration.update(registration.worker, new_config)
 
-    async def row_of(self, worker: Any) -> workers.WorkerRow:
+    async def row_of(self, worker: Any) -> rows.WorkerRow:
         """The stored row of a worker that starts."""
         row = self._rows.get(worker.name)
         if row is None:
-            row = (await self.master.db.write(workers.find_ids, [worker.name]))[worker.name]
+            row = (await self.master.db.write(rows.find_ids, [worker.name]))[worker.name]
         return row
 
     @deferred
@@ -175,7 +175,7 @@ class WorkerManager(BuildbotServiceManager):
                 builders = self.master.botmaster.getBuildersForWorker(worker.name)
                 ids = [await maybe(builder.getBuilderId) for builder in builders]
             wanted[worker.workerid] = ids
-        await self.master.db.write(workers.configure, self.master.masterid, wanted)
+        await self.master.db.write(rows.configure, self.master.masterid, wanted)
         told = [as_deferred(worker.sendBuilderList()) for worker in self if worker.isConnected()]
         for succeeded, result in await defer.DeferredList(told, consumeErrors=True):
             if not succeeded:

@@ -35,7 +35,7 @@ class SessionInputs(Protocol):
         """What depended on the connection has been told."""
 
 
-class SessionWork(Protocol):
+class SessionWork:
     """What a session does at its moves."""
 
     def begin(self, inputs: SessionInputs, conn: Any) -> None:
@@ -92,7 +92,7 @@ def _action(name: str) -> Any:
 _Machine = _build()
 
 
-class Session:
+class Session(SessionWork):
     """The session of one worker.
 
     ``attach(conn)``, ``attached(conn)`` and ``detach(conn)`` are coroutine functions of the worker.
@@ -172,4 +172,4 @@ class Session:
 
 
 def _in_words(why: Failure) -> str:
-    return why.getErrorMessage() or why.type.__name__
+    return why.getErrorMessage() or type(why.value).__name__

@@ -10,7 +10,6 @@ from collections.abc import Callable, Hashable, Iterable
 from typing import Any, ClassVar
 
 from twisted.internet import defer
-from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -28,9 +27,9 @@ class UpdateRegistrationListener(Listener):
     """Keeps names, passwords and ports of the workers with the manager of its ports."""
 
     def __init__(self) -> None:
-        self._registrations: dict[str, tuple[str, Any, Any]] = {}  # name → (port, password, registration)
+        self._registrations: dict[str, tuple[str | None, Any, Any]] = {}  # name → (port, password, registration)
 
-    def updateRegistration(self, username: str, password: str, portStr: str) -> defer.Deferred[Any]:
+    def updateRegistration(self, username: str, password: Any, portStr: int | str | None) -> defer.Deferred[Any]:
         """Let ``username`` in on this port with this password from now on; None as the port: on none.
 
         The Deferred gives the registration.  Nothing is touched if nothing has changed.
@@ -114,7 +113,7 @@ class Connection:
     SILENCE_DEADLINE = 300.0
     """Seconds that a worker has for answering a keepalive."""
 
-    def __init__(self, name: str, clock: IReactorTime | None = None) -> None:
+    def __init__(self, name: str, clock: Any = None) -> None:
         self.name = name
         self.connected = True
         self.patience = Patience(clock) if clock is not None else None

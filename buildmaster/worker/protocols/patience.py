@@ -10,7 +10,6 @@ from collections.abc import Callable
 from typing import Any
 
 from twisted.internet import defer
-from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
 from buildmaster.base.aio import DeadlineExceeded, as_deferred
@@ -35,7 +34,7 @@ class Timer:
         self._patience._timers.discard(self)
         self._stop()
 
-    def _run(self, clock: IReactorTime) -> None:
+    def _run(self, clock: Any) -> None:
         self._since = clock.seconds()
         self._call = clock.callLater(self._left, self._passed)
 
@@ -58,7 +57,7 @@ class Timer:
 class Patience:
     """All deadlines of one connection."""
 
-    def __init__(self, clock: IReactorTime) -> None:
+    def __init__(self, clock: Any) -> None:
         self._clock = clock
         self._timers: set[Timer] = set()
         self.frozen = False
@@ -77,8 +76,8 @@ class Patience:
         outer: defer.Deferred[Any] = defer.Deferred(lambda _: inner.cancel())
 
         def late() -> None:
-            why = DeadlineExceeded(f"{what}: no answer within {seconds:g} s")
-            outer.called or outer.errback(why)
+            if not outer.called:
+                outer.errback(DeadlineExceeded(f"{what}: no answer within {seconds:g} s"))
             inner.cancel()
 
         timer = self.call_later(seconds, late)

@@ -48,7 +48,7 @@ class Listener(base.UpdateRegistrationListener):
         return self.master.pbmanager
 
     @deferred
-    async def updateRegistration(self, username: str, password: str, portStr: str | None) -> Any:
+    async def updateRegistration(self, username: str, password: Any, portStr: int | str | None) -> Any:
         """Let a worker in on this port with this password from now on; None as the port: on none."""
         portStr = None if portStr is None else normal_port(portStr)
         old_port, old_password, registration = self._registrations.get(username, (None, None, None))
@@ -68,7 +68,7 @@ class Listener(base.UpdateRegistrationListener):
 
     def before_connection_setup(self, mind: Any, workerName: str) -> None:
         """A worker has proved its password: watch its link for a host that vanished."""
-        transport = getattr(getattr(mind, "broker", None), "transport", None)
+        transport: Any = getattr(getattr(mind, "broker", None), "transport", None)
         if hasattr(transport, "setTcpKeepAlive"):
             transport.setTcpKeepAlive(True)
 

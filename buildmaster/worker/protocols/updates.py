@@ -48,14 +48,18 @@ def problem_with(updates: Any) -> str | None:
 def _wrong_value(key: Any, value: Any) -> str | None:
     if not isinstance(key, _TEXT):
         return f"an update has a key of type {_name(key)}"
-    types = TYPES.get(key)  # type: ignore[arg-type]
+    types = TYPES.get(_text(key))
     if types is None:
         return None
     if not isinstance(value, types) or (isinstance(value, bool) and key in ("rc", "elapsed")):
         return f"the update {key!r} is {_name(value)}"
-    if key == "log" and not (len(value) == 2 and isinstance(value[0], _TEXT) and isinstance(value[1], _TEXT)):
-        return "the update 'log' is not a pair of name and text"
-    return None
+    return _wrong_log(value) if key == "log" else None
+
+
+def _wrong_log(value: Any) -> str | None:
+    if len(value) == 2 and isinstance(value[0], _TEXT) and isinstance(value[1], _TEXT):
+        return None
+    return "the update 'log' is not a pair of name and text"
 
 
 def _name(value: Any) -> str:
