@@ -17,7 +17,7 @@ from buildmaster.base.times import epoch2datetime
 from buildmaster.data import exceptions, types
 from buildmaster.db import query
 from buildmaster.db.fields import BadSpec
-from buildmaster.db.query import View
+from buildmaster.db.view import Row, View
 
 
 class EndpointKind(enum.Enum):
@@ -236,7 +236,7 @@ class ResourceType:
             declared = self.entityType.fields.get(name)
             if declared is not None:
                 body[name] = from_fact(declared, value)
-        return query.Row(body)
+        return Row(body)
 
 
 def from_fact(declared: types.Type, value: Any) -> Any:

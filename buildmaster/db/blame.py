@@ -8,7 +8,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from buildmaster.db import codebases, requests, schema, views
-from buildmaster.db.query import Page, Spec, fetch_among, fetch_one
+from buildmaster.db.query import Page, fetch_among, fetch_one
+from buildmaster.db.view import Spec
 
 _requests = schema.buildrequests
 _listed, _stamped, _changes = schema.buildset_changes, schema.buildset_sourcestamps, schema.changes

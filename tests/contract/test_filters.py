@@ -12,6 +12,7 @@ from buildmaster.base.times import UTC
 from buildmaster.data.resultspec import Filter, ResultSpec
 from buildmaster.db import query, schema, views
 from buildmaster.db.txn import Txn
+from buildmaster.db.view import View
 from tests.contract.conftest import Place
 from tests.support.core import CoreMaster
 
@@ -46,7 +47,7 @@ def _fill(txn: Txn) -> None:
         )
 
 
-def compare(master: CoreMaster, view: query.View, spec: ResultSpec) -> None:
+def compare(master: CoreMaster, view: View, spec: ResultSpec) -> None:
     everything = master.wait(master.db.read(query.fetch, view, {})).rows
     page = master.wait(master.db.read(query.fetch, view, {}, spec))
     expected = spec.apply(list(everything))

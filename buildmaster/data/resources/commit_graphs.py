@@ -6,7 +6,7 @@ from typing import Any
 
 from buildmaster.data import base, types
 from buildmaster.db import codebases
-from buildmaster.db.query import Row
+from buildmaster.db.view import Row
 
 
 class CommitGraphEndpoint(base.Endpoint):

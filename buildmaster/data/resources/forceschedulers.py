@@ -8,7 +8,7 @@ from typing import Any
 from buildmaster.base.aio import maybe
 from buildmaster.data import base, exceptions, types
 from buildmaster.db import query, views
-from buildmaster.db.query import Row
+from buildmaster.db.view import Row
 
 
 def _live(master: Any) -> Iterable[Any]:

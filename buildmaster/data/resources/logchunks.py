@@ -8,7 +8,7 @@ from typing import Any
 from buildmaster.data import base, types
 from buildmaster.data.resources.logs import ONE_LOG
 from buildmaster.db import logs, query, views
-from buildmaster.db.query import Row
+from buildmaster.db.view import Row
 
 _MOST_LINES = 2**62
 _MIME = {"h": "text/html"}

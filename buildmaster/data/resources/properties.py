@@ -10,6 +10,7 @@ from buildmaster.data import base, types
 from buildmaster.data.resultspec import Property, ResultSpec
 from buildmaster.db import build_properties, buildsets, query, views
 from buildmaster.db.txn import Txn
+from buildmaster.db.view import Row
 
 _ALL = ResultSpec(properties=[Property("properties", "eq", ["*"])])
 
@@ -22,7 +23,7 @@ class BuildsetPropertiesEndpoint(base.ViewEndpoint):
     view = views.BUILDSETS
 
     async def get(self, resultSpec: Any, kwargs: dict[str, Any]) -> Any:
-        return query.Row(await self.master.db.read(buildsets.properties, kwargs["bsid"]))
+        return Row(await self.master.db.read(buildsets.properties, kwargs["bsid"]))
 
 
 class BuildPropertiesEndpoint(base.ViewEndpoint):
@@ -34,7 +35,7 @@ class BuildPropertiesEndpoint(base.ViewEndpoint):
 
     async def get(self, resultSpec: Any, kwargs: dict[str, Any]) -> Any:
         found = await self.reading(query.fetch_one, self.view, kwargs, _ALL)
-        return query.Row(found["properties"] if found is not None else {})
+        return Row(found["properties"] if found is not None else {})
 
 
 class Properties(base.ResourceType):

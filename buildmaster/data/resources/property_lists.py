@@ -11,7 +11,7 @@ from buildmaster.data import base, types
 from buildmaster.data.resultspec import Property as Asked
 from buildmaster.data.resultspec import ResultSpec
 from buildmaster.db import buildsets, query, views
-from buildmaster.db.query import Row
+from buildmaster.db.view import Row
 
 _encode = msgspec.json.Encoder(enc_hook=str).encode
 _ALL = ResultSpec(properties=[Asked("properties", "eq", ["*"])])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from buildmaster.data import base, types
-from buildmaster.db.query import Row
+from buildmaster.db.view import Row
 
 
 class RootLinksEndpoint(base.Endpoint):

@@ -11,6 +11,7 @@ from sqlalchemy import event
 
 from buildmaster.data.resultspec import Filter, ResultSpec
 from buildmaster.db import blame, query, schema, views
+from buildmaster.db.view import View
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +71,7 @@ RUNNING = ResultSpec(filters=[Filter("complete", "eq", [False])])
     ],
     ids=lambda value: getattr(value, "name", None) or repr(value),
 )
-def test_pages_follow_an_index(conn: sa.Connection, view: query.View, where: dict, spec: ResultSpec) -> None:
+def test_pages_follow_an_index(conn: sa.Connection, view: View, where: dict, spec: ResultSpec) -> None:
     steps = plan_of(conn, query.fetch, view, where, spec)
     assert [step for step in steps if step.startswith("SCAN") and step not in ALONG_THE_KEY] == []
     if spec.limit is not None and not spec.filters:
