@@ -31,6 +31,11 @@ class Done:
         self.urls = [(url["name"], url["url"]) for url in self.step["urls"]]
         self.properties = {name: tuple(value) for name, value in kit.get("builds", buildid, "properties").items()}
         self.logs = self.logs_of(self.step)
+        self.builds = [dict(build) for build in kit.get("builds", order=("buildid",))]
+        self.buildsets = [dict(buildset) for buildset in kit.get("buildsets", order=("bsid",))]
+        self.buildset_properties = [
+            {n: v for n, (v, _) in kit.get("buildsets", b["bsid"], "properties").items()} for b in self.buildsets
+        ]
 
     def logs_of(self, step: Mapping[str, Any]) -> dict[str, str]:
         """The text of a step's logs by name; lines of channels begin with their letter."""
@@ -63,6 +68,7 @@ def run_steps(
         return {
             "protocols": {"pb": {"port": "tcp:0"}},
             "workers": [Worker("w", "secret")],
+            "collapseRequests": False,
             "builders": [BuilderConfig(name=n, workernames=["w"], factory=f) for n, f in factories.items()],
             "schedulers": [Triggerable(name=name, builderNames=[name]) for name in factories],
         }
