@@ -1,0 +1,1 @@
+"""Talking to the world outside: ports, child processes, version-control commands."""

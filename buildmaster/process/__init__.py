@@ -1,0 +1,1 @@
+"""From requests to builds: everything that happens while something is built."""
