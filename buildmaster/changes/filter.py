@@ -1,7 +1,5 @@
 """Documented address: filters of changes."""
 
-from buildmaster.base.filters import ChangeFilter
+from buildmaster.base.filters import ChangeFilter, NotABranch
 
-__all__ = [
-    "ChangeFilter",
-]
+__all__ = ["ChangeFilter", "NotABranch"]

@@ -1,7 +1,5 @@
 """Documented address: filters of source stamps."""
 
-from buildmaster.base.filters import SourceStampFilter
+from buildmaster.base.filters import NotABranch, SourceStampFilter
 
-__all__ = [
-    "SourceStampFilter",
-]
+__all__ = ["NotABranch", "SourceStampFilter"]
