@@ -219,7 +219,10 @@ def unclaim(txn: Txn, requestids: Iterable[int], masterid: int | None = None) ->
     if masterid is not None:
         condition.append(_requests.c.claimed_by_masterid == masterid)
     query = sa.select(_requests.c.id).where(*condition).order_by(_requests.c.id).with_for_update()
-    back = list(txn.execute(query, touches=_TABLES).scalars())
+    found = list(txn.execute(query, touches=_TABLES).scalars())
+    ending = _to_be_cancelled(txn, found)
+    complete_in(txn, ending, CANCELLED)
+    back = [requestid for requestid in found if requestid not in ending]
     if back:
         _put_back(txn, back, 0)
     return back
@@ -273,29 +276,28 @@ def complete_in(
     allowed = {int(state) for state in states}
     moving = [requestid for requestid in wanted if requestid in rows and rows[requestid].state in allowed]
     if results == RETRY:
-        moving = _retry(txn, [rows[requestid] for requestid in moving])
-        results = EXCEPTION
-    if not moving:
-        return []
+        outcomes = _retry(txn, [rows[requestid] for requestid in moving])
+    else:
+        outcomes = dict.fromkeys(moving, results)
     when = txn.now() if at is None else at
+    for outcome in sorted(set(outcomes.values())):
+        _end(txn, [rows[i] for i in outcomes if outcomes[i] == outcome], outcome, when, superseded_by)
+    end_buildsets(txn, _finished_by(rows, outcomes), when)
+    return list(outcomes)
+
+
+def _end(txn: Txn, rows: Sequence[Any], results: int, at: float, superseded_by: int | None) -> None:
+    values = {"state": int(RequestState.COMPLETE), "results": results, "complete_at": at}
     txn.execute(
         sa.update(_requests)
-        .where(_requests.c.id.in_(moving), _requests.c.state.in_(allowed))
-        .values(state=int(RequestState.COMPLETE), results=results, complete_at=when, superseded_by=superseded_by),
+        .where(_requests.c.id.in_([row.id for row in rows]), _requests.c.state != RequestState.COMPLETE)
+        .values(**values, superseded_by=superseded_by),
         touches=_TABLES,
     )
-    for requestid in moving:
-        ended = attrs.evolve(
-            from_row(rows[requestid]),
-            state=int(RequestState.COMPLETE),
-            results=results,
-            complete_at=when,
-            superseded_by=superseded_by,
-        )
-        more = {} if superseded_by is None else {"superseded_by": superseded_by}
+    more = {} if superseded_by is None else {"superseded_by": superseded_by}
+    for row in rows:
+        ended = attrs.evolve(from_row(row), **values, superseded_by=superseded_by)
         _note(txn, "complete", ended, **more)
-    end_buildsets(txn, _finished_by(rows, set(moving), results), when)
-    return moving
 
 
 def release_in(txn: Txn, requestids: Sequence[int], count_retry: bool = False) -> list[int]:
@@ -310,26 +312,43 @@ def release_in(txn: Txn, requestids: Sequence[int], count_retry: bool = False) -
     return []
 
 
-def _retry(txn: Txn, rows: Sequence[Any]) -> list[int]:
-    """Put back those that may be tried once more; returns those that have been tried often enough."""
+def _retry(txn: Txn, rows: Sequence[Any]) -> dict[int, int]:
+    """Put back those that may be tried once more; returns the results of those that may not."""
     claimed = [row for row in rows if row.state == RequestState.CLAIMED]
-    again = [row.id for row in claimed if row.retries < MAX_AUTOMATIC_RETRIES]
+    ending = dict.fromkeys(_to_be_cancelled(txn, [row.id for row in claimed]), CANCELLED)
+    for row in claimed:
+        if row.id not in ending and row.retries >= MAX_AUTOMATIC_RETRIES:
+            ending[row.id] = EXCEPTION
+            detail = {"retries": MAX_AUTOMATIC_RETRIES}
+            reasons.record(txn, "buildrequest", row.id, "master", "retried too often", detail)
+    again = [row for row in claimed if row.id not in ending]
     if again:
-        _put_back(txn, again, 1)
-    spent = [row.id for row in claimed if row.retries >= MAX_AUTOMATIC_RETRIES]
-    for requestid in spent:
-        detail = {"retries": MAX_AUTOMATIC_RETRIES}
-        reasons.record(txn, "buildrequest", requestid, "master", "retried too often", detail)
-    return spent
+        _put_back(txn, [row.id for row in again], 1)
+    for row in again:
+        reasons.record(txn, "buildrequest", row.id, "master", "retried", {"retries": row.retries + 1})
+    return ending
 
 
-def _finished_by(rows: Mapping[int, Any], moved: set[int], results: int) -> dict[int, int]:
-    """Buildset → results, of the buildsets that have no open request once ``moved`` have ended with ``results``."""
+def _to_be_cancelled(txn: Txn, requestids: Sequence[int]) -> list[int]:
+    """Those of these requests that somebody wanted to cancel while they were being built."""
+    if not requestids:
+        return []
+    column = schema.reasons.c
+    query = sa.select(column.subjectid).where(
+        column.subject == "buildrequest", column.subjectid.in_(requestids), column.verdict == _WANTED
+    )
+    return list(txn.execute(query.distinct(), touches=(schema.reasons,)).scalars())
+
+
+_WANTED = "cancel wanted"
+
+
+def _finished_by(rows: Mapping[int, Any], ending: Mapping[int, int]) -> dict[int, int]:
+    """Buildset → results, of the buildsets that have no open request once those in ``ending`` have these results."""
     by_buildset: dict[int, list[int | None]] = {}
     for row in rows.values():
         done = row.state == RequestState.COMPLETE
-        outcome = results if row.id in moved else row.results if done else None
-        by_buildset.setdefault(row.buildsetid, []).append(outcome)
+        by_buildset.setdefault(row.buildsetid, []).append(ending.get(row.id, row.results if done else None))
     return {
         buildsetid: worst_of(outcome for outcome in outcomes if outcome is not None)
         for buildsetid, outcomes in by_buildset.items()
@@ -341,7 +360,7 @@ def finished_buildsets(txn: Txn, buildsetids: Sequence[int]) -> dict[int, int]:
     """Buildset → results, of those whose requests are all complete."""
     query = sa.select(_requests).where(_requests.c.buildsetid.in_(buildsetids)).with_for_update()
     rows = {row.id: row for row in txn.execute(query)}
-    finished = _finished_by(rows, set(), 0)
+    finished = _finished_by(rows, {})
     with_requests = {row.buildsetid for row in rows.values()}
     return {**finished, **{buildsetid: 0 for buildsetid in buildsetids if buildsetid not in with_requests}}
 
@@ -364,15 +383,18 @@ def end_buildsets(txn: Txn, finished: Mapping[int, int], at: float) -> None:
 
 
 def cancel(txn: Txn, requestid: int, reason: str, actor: str = "user") -> bool:
-    """End an unclaimed request as CANCELLED; False if it is claimed or complete (then its build must be stopped)."""
+    """End an unclaimed request as CANCELLED; False if it is claimed or complete.
+
+    The build of a claimed one must be stopped; should it be interrupted before it is, the request is not built again.
+    """
     ended = complete_in(txn, [requestid], CANCELLED, states=OPEN)
-    if not ended:
-        return False
-    reasons.record(txn, "buildrequest", requestid, actor, "cancelled", {"reason": reason})
     request = get(txn.conn, requestid)
-    assert request is not None
-    _note(txn, "cancel", request, reason=reason)
-    return True
+    if request is None or (not ended and request.state != RequestState.CLAIMED):
+        return False
+    reasons.record(txn, "buildrequest", requestid, actor, "cancelled" if ended else _WANTED, {"reason": reason})
+    if ended:
+        _note(txn, "cancel", request, reason=reason)
+    return bool(ended)
 
 
 def set_priority(txn: Txn, requestids: Sequence[int], priority: int) -> list[int]:

@@ -398,6 +398,30 @@ def test_the_build_of_a_cancelled_request_is_stopped(tmp_path: Path) -> None:
     path.kit.stop()
 
 
+def test_a_cancel_outlasts_the_master(tmp_path: Path) -> None:
+    """The master is killed after it was told to cancel and before the build has stopped: it is not built again."""
+    config = configuration(lambda: [forced()], {"b": [steps.ShellCommand(command=["make"])]})
+    path = BuildPath(tmp_path, config)
+
+    async def deaf(command: Command) -> None:
+        while True:
+            try:
+                await command.sleep(10_000)
+            except Exception:
+                continue
+
+    path.attach(script=deaf)
+    path.force()
+    path.kit.advance(5)
+    path.kit.call(path.master.data.control, "cancel", {"reason": "enough"}, ("buildrequests", 1))
+    path = path.crash_and_restart(config)
+    path.attach()
+    path.kit.advance(60)
+    assert path.builds() == [("b", 1, RETRY)]
+    assert path.requests() == [(True, CANCELLED)]
+    path.kit.stop()
+
+
 def test_requests_are_built_by_priority_then_by_age(tmp_path: Path) -> None:
     path = BuildPath(tmp_path, configuration(lambda: [forced()], collapseRequests=False))
     order: list[int] = []
