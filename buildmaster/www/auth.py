@@ -233,7 +233,7 @@ class AuthRealm:
     def requestAvatar(self, avatarId: Any, mind: Any, *interfaces: Any) -> Any:
         if IResource in interfaces:
             return (IResource, PreAuthenticatedLoginResource(self.master, avatarId), lambda: None)
-        raise NotImplementedError("only web resources are served here")
+        raise TypeError("this realm has web resources only")
 
 
 class TwistedICredAuthBase(AuthBase):

@@ -7,7 +7,6 @@ from importlib import metadata, resources
 from typing import Any
 
 from twisted.logger import Logger
-from twisted.web import static
 
 from buildmaster.www.settings import FRONT_END_PLUGINS
 
@@ -25,6 +24,8 @@ class Application:
         self.description = description
         self.version = ""
         self.static_dir = str(resources.files(package_name).joinpath("static"))
+        from twisted.web import static
+
         self.resource: Any = static.File(self.static_dir)
         self.ui = ui
         self.config: dict[str, Any] = {}
@@ -47,17 +48,15 @@ def load_plugins(configured: Mapping[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for entry in _entry_points() if wanted - FRONT_END_PLUGINS else ():
         if entry.name in wanted - FRONT_END_PLUGINS and entry.name not in found:
-            found[entry.name] = entry.load()
+            try:
+                found[entry.name] = entry.load()
+            except Exception:  # policy: skip; one broken view keeps nobody from the others
+                log.failure("www plugin {name} ({value}) can't be loaded", name=entry.name, value=entry.value)
     for name in sorted(wanted - FRONT_END_PLUGINS - set(found)):
         log.warn("www plugin {name} is not installed", name=name)
     return found
 
 
 def _entry_points() -> list[metadata.EntryPoint]:
-    """Plugins of both groups, ours first; the packages of Buildbot itself bring scripts for its own front end only."""
-    others = [
-        entry
-        for entry in metadata.entry_points(group="buildbot.www")
-        if entry.dist is None or not entry.dist.name.lower().startswith("buildbot")
-    ]
-    return [*metadata.entry_points(group="buildmaster.www"), *others]
+    """Plugins of both groups, ours first."""
+    return [*metadata.entry_points(group="buildmaster.www"), *metadata.entry_points(group="buildbot.www")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import traceback
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -123,8 +124,15 @@ async def _render(request: Any, function: Callable[[Any], Any], write_error: Cal
         if getattr(request, "startedWriting", 0):  # half an answer is out: a cut connection tells the reader
             request.loseConnection()
             return
-        write_error(b"internal error: see twistd.log", errcode=500)
+        write_error(_told(request), errcode=500)
     _finish(request)
+
+
+def _told(request: Any) -> bytes:
+    """What the browser is told of an internal error: all of it only if ``c['www']['debug']`` is set."""
+    if request.site.master.www.settings.debug:
+        return traceback.format_exc().encode()
+    return b"internal error: see twistd.log"
 
 
 def _finish(request: Any) -> None:

@@ -59,6 +59,7 @@ class WWWService(ReconfigurableServiceMixin, AsyncMultiService):
         self._auth: AuthBase = NoAuth()
         self._resources: list[Any] = []
         self._open: list[Any] = []
+        self._plugins: list[str] = []
 
     # -- following the configuration -----------------------------------------------------------------------------------
 
@@ -79,7 +80,7 @@ class WWWService(ReconfigurableServiceMixin, AsyncMultiService):
         if port != self.port:
             await self._stop_listening()
             self.port, self._listening = port, listening
-        if port is not None and settings.authz is None and self._warned_of != port:
+        if port is not None and settings.authz is None and self._warned_of != port and not is_local(port):
             log.warn(OPEN_WARNING, port=port)
         self._warned_of = port if settings.authz is None else None
         await as_deferred(super().reconfigServiceWithBuildbotConfig(new_config))
@@ -97,7 +98,7 @@ class WWWService(ReconfigurableServiceMixin, AsyncMultiService):
         """Make the tree of resources and the site."""
         settings = Settings.of(new_config.www)
         root = PagesRoot(self.master)
-        events, websocket = EventResource(self.master), WsResource(self.master, settings.ws_ping_interval)
+        events, websocket = EventResource(self.master), WsResource(self.master)
         self._open = [events, websocket, root]
         children: dict[bytes, Any] = {
             b"api": RestRootResource(self.master),
@@ -111,18 +112,20 @@ class WWWService(ReconfigurableServiceMixin, AsyncMultiService):
         }
         for path, resource in children.items():
             root.putChild(path, resource)
-        self.configPlugins(root, new_config)
         self.site = self._make_site(root, settings)
         self.site.setSessionSecret(await self.makeSessionSecret())
 
     def _make_site(self, root: Any, settings: Settings) -> BuildbotSite:
-        log_path = Path(self.master.basedir, settings.logfileName) if settings.logfileName else None
-        rotation = getattr(self.master, "log_rotation", None)
-        length = settings.logRotateLength or getattr(rotation, "rotateLength", None) or 10_000_000
-        count = settings.maxRotatedFiles or getattr(rotation, "maxRotatedFiles", None) or 10
-        site = BuildbotSite(root, str(log_path) if log_path else None, length, count, self.master.reactor.seconds)
+        site = BuildbotSite(root, *self._access_log(settings), self.master.reactor.seconds)
         site.master = self.master
         return site
+
+    def _access_log(self, settings: Settings) -> tuple[str | None, int, int | None]:
+        """Path, size in bytes at which it is rotated, and number of old files; as twistd.log unless it is set."""
+        path = str(Path(self.master.basedir, settings.logfileName)) if settings.logfileName else None
+        rotation = self.master.log_rotation
+        length, count = settings.logRotateLength, settings.maxRotatedFiles
+        return path, length or rotation.rotateLength, rotation.maxRotatedFiles if count is None else count
 
     @deferred
     async def reconfigSite(self, new_config: Any) -> None:
@@ -136,18 +139,24 @@ class WWWService(ReconfigurableServiceMixin, AsyncMultiService):
         expiry = self.settings.cookie_expiration_time
         if self.site is not None:
             self.site.session_lasts = expiry
+            self.site.log_to(*self._access_log(self.settings))
+            self.configPlugins(self.site.resource, new_config)
 
     def resourceNeedsReconfigs(self, resource: Any) -> None:
         """Have ``resource.reconfigResource(new_config)`` called with each new configuration."""
         self._resources.append(resource)
 
     def configPlugins(self, root: Any, new_config: Any) -> None:
-        """Hang the installed web plugins that ``c['www']['plugins']`` names below ``root``."""
+        """Hang the installed web plugins that ``c['www']['plugins']`` names below ``root``, and only those."""
+        for name in self._plugins:
+            root.delEntity(name.encode())
+        self._plugins = []
         for name, plugin in load_plugins(new_config.www.get("plugins") or {}).items():
             plugin.setMaster(self.master)
             plugin.setConfiguration(new_config.www["plugins"][name])
             if plugin.resource is not None:
                 root.putChild(name.encode(), plugin.resource)
+                self._plugins.append(name)
 
     @deferred
     async def makeSessionSecret(self) -> str:
@@ -256,6 +265,11 @@ def endpoint_description(port: str | int | None) -> str | None:
     if text.startswith("tcp:") and "backlog=" not in text:
         text += f":backlog={LISTEN_BACKLOG}"
     return text
+
+
+def is_local(port: str) -> bool:
+    """Whether only programs of this machine can reach this endpoint."""
+    return port.startswith("unix:") or "interface=127." in port or "interface=localhost" in port
 
 
 def _stored_secret(txn: Any, candidate: str) -> str:

@@ -48,10 +48,8 @@ _NOT_HERE = {
     "jsonp": "JSONP was replaced by allowed_origins",
 }
 
-#: web plugins of Buildbot whose views our pages cover, or that come with packages for its front end only
-FRONT_END_PLUGINS = frozenset(
-    {"waterfall_view", "console_view", "grid_view", "wsgi_dashboards", "badges", "base_react"}
-)
+#: web plugins that are scripts for Buildbot's own front end; the pages here do without them
+FRONT_END_PLUGINS = frozenset({"base", "base_react", "console_view", "grid_view", "waterfall_view"})
 
 
 @attrs.frozen

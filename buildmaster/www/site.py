@@ -24,18 +24,21 @@ class BuildbotRequest(server.Request):
 
     def gotLength(self, length: int | None) -> None:
         if length is not None and length > self.channel.site.max_body_bytes:
-            self._refuse(413)
+            self._refuse()
             return
         super().gotLength(length)
 
     def handleContentChunk(self, data: bytes) -> None:
         if self.content is not None and self.content.tell() + len(data) > self.channel.site.max_body_bytes:
-            self._refuse(413)
+            self._refuse()
             return
         super().handleContentChunk(data)
 
-    def _refuse(self, status: int) -> None:
-        self.channel._respondToBadRequestAndDisconnect()
+    def _refuse(self) -> None:
+        self.channel.transport.write(
+            b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+        )
+        self.channel.loseConnection()
 
 
 class BuildbotSite(server.Site):
@@ -64,6 +67,16 @@ class BuildbotSite(server.Site):
     def _openLogFile(self, path: Any) -> Any:
         """Twisted asks for its access log here."""
         return LogFile.fromFullPath(path, rotateLength=self.rotateLength, maxRotatedFiles=self.maxRotatedFiles)
+
+    def log_to(self, path: str | None, rotateLength: int, maxRotatedFiles: int | None) -> None:
+        """Write the access log there from now on."""
+        wanted = (path, rotateLength, maxRotatedFiles)
+        if wanted == (self.logPath, self.rotateLength, self.maxRotatedFiles):
+            return
+        self.logPath, self.rotateLength, self.maxRotatedFiles = wanted
+        if self.numPorts:  # it is open already
+            self.stopFactory()
+            self.startFactory()
 
     def getResourceFor(self, request: Any) -> Any:
         """Every answer gets the common headers, whoever renders it."""

@@ -145,18 +145,17 @@ class EventProtocol(WebSocketServerProtocol):
 
 
 class EventFactory(WebSocketServerFactory):
-    """Makes a protocol for each connection.  ``ping_interval`` in seconds; 0 sends no pings."""
+    """Makes a protocol for each connection."""
 
     protocol = EventProtocol
 
-    def __init__(self, master: Any, ping_interval: float = 0) -> None:
+    def __init__(self, master: Any) -> None:
         super().__init__(reactor=master.reactor)
         self.master = master
         self.connections: set[EventProtocol] = set()
         self.setProtocolOptions(
             maxMessagePayloadSize=MAX_MESSAGE_BYTES,
             maxFramePayloadSize=MAX_MESSAGE_BYTES,
-            autoPingInterval=ping_interval,
             webStatus=False,
             openHandshakeTimeout=30,
         )
@@ -171,9 +170,14 @@ class EventFactory(WebSocketServerFactory):
 class WsResource(WebSocketResource):
     """``/ws``."""
 
-    def __init__(self, master: Any, ping_interval: float = 0) -> None:
-        self.factory = EventFactory(master, ping_interval)
+    def __init__(self, master: Any) -> None:
+        self.factory = EventFactory(master)
         super().__init__(self.factory)
+        master.www.resourceNeedsReconfigs(self)
+
+    def reconfigResource(self, new_config: Any) -> None:
+        """Send pings at the configured interval in seconds to clients that connect from now on; 0 sends none."""
+        self.factory.setProtocolOptions(autoPingInterval=new_config.www.get("ws_ping_interval") or 0)
 
     def close_all(self) -> None:
         """Say goodbye to all clients."""

@@ -161,7 +161,7 @@ class Client:
         sent = {"host": HOST, **{name.replace("_", "-"): value for name, value in (headers or {}).items()}}
         if self.cookies:
             sent["cookie"] = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
-        if body or verb == "POST":
+        if "content-length" not in sent and (body or verb == "POST"):
             sent["content-length"] = str(len(body))
         head = "".join(f"{name}: {value}\r\n" for name, value in sent.items())
         connection.send(f"{verb} {path} HTTP/1.1\r\n{head}\r\n".encode() + body)

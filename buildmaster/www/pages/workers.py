@@ -39,7 +39,7 @@ async def worker_page(visit: Visit, worker: str) -> Context:
         "worker": found,
         "builds": await _with_builders(visit, builds or ()),
         "builders": builders or (),
-        "info": sorted((found["workerinfo"] or {}).items()),
+        "info": sorted(pair for pair in (found["workerinfo"] or {}).items() if pair[0] != "environ"),
         "may": {action: await visit.may(path, action) for action in _ACTIONS},
     }
 

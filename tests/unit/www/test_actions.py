@@ -62,7 +62,7 @@ def test_a_malformed_call(web: Web) -> None:
 
 def test_a_body_that_is_too_large_is_not_read(web: Web) -> None:
     answer = web.client.ask("POST", "/api/v2/builds/1", b"", {"content-length": str(10**9)})
-    assert answer.status == 400
+    assert answer.status == 413
 
 
 def forced(*fields: Any) -> dict[str, Any]:
@@ -117,6 +117,17 @@ def test_forms_of_other_sites_are_refused(force_web: Web) -> None:
     answer = force_web.client.form("/builders/1/force/force", {"kind": "full"}, origin="http://evil.org")
     assert answer.status == 403
     assert force_web.kit.get("buildsets") == []
+
+
+def test_workers_and_schedulers_from_the_pages(web: Web) -> None:
+    asked = heard(web, "control", "worker", None, None)
+    answer = web.client.form("/workers/w1/pause", {"reason": "tired"})
+    assert (answer.status, answer.header("location")) == (303, "../../workers/w1")
+    assert [(key, body["reason"]) for key, body in asked] == [(("control", "worker", "1", "pause"), "tired")]
+    answer = web.client.form("/schedulers/1/enable", {"enabled": "0"})
+    assert (answer.status, answer.header("location")) == (303, "../../schedulers")
+    assert web.kit.get("schedulers", 1)["enabled"] is False
+    assert "Switch on" in web.client.get("/schedulers").text
 
 
 def test_stop_rebuild_and_cancel_from_the_pages(web: Web) -> None:
