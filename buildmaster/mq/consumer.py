@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import attrs
 from twisted.internet import defer
@@ -20,8 +20,8 @@ from buildmaster.db import journal as rows
 from buildmaster.mq.decision import deciding
 
 if TYPE_CHECKING:
+    from buildmaster.db.engine import Database
     from buildmaster.db.txn import Txn
-    from buildmaster.mq.journal import Journal
 
 log = Logger()
 
@@ -47,12 +47,34 @@ def _apply(txn: Txn, name: str, before: int, after: int, effects: list[Effect]) 
     return [effect.function(txn, *effect.args) for effect in effects]
 
 
+class Feed(Protocol):
+    """What a consumer reads from: the :class:`~buildmaster.mq.journal.Journal`."""
+
+    db: Database
+    clock: Any
+    head: int
+    pruned: int
+
+    def register(self, consumer: Consumer) -> None:
+        """A consumer begins to run."""
+
+    def unregister(self, consumer: Consumer) -> None:
+        """A consumer has stopped."""
+
+    def follow(self, consumer: Consumer, live: bool) -> None:
+        """Offer this consumer the facts that it wants as they come, or let it read by position."""
+
+    async def facts_after(self, position: int, limit: int = 500) -> list[Fact]:
+        """Facts after a position."""
+        ...
+
+
 class Consumer:
     """See :meth:`.journal.Journal.consumer`."""
 
     def __init__(
         self,
-        journal: Journal,
+        journal: Feed,
         name: str,
         kinds: Iterable[tuple[str, str]] | None,
         decide: Decide,
