@@ -52,14 +52,14 @@ class Follower:
         with self._show:
             while True:
                 build = self._get("builds", buildid)[0]
-                self._show.update(build, self._get("builds", buildid, "steps", order="number"))
+                self._show.update(self._steps(buildid))
                 if build["complete"]:
                     return int(build["results"])
                 time.sleep(POLL_SECONDS)
 
     def tail_of_failure(self, buildid: int) -> list[str]:
         """The last lines of the logs of the first step that failed."""
-        for step in self._get("builds", buildid, "steps", order="number"):
+        for step in self._steps(buildid):
             if step["complete"] and step["results"] not in (SUCCESS, WARNINGS, None) and step["results"] >= FAILURE:
                 logs = self._get("steps", step["stepid"], "logs")
                 return [
@@ -69,6 +69,9 @@ class Follower:
                     for line in [f"-- {step['name']}: {log['name']}", *self._tail(log)]
                 ]
         return []
+
+    def _steps(self, buildid: int) -> list[dict[str, Any]]:
+        return [step for step in self._get("builds", buildid, "steps", order="number") if not step["hidden"]]
 
     def _tail(self, log: dict[str, Any]) -> list[str]:
         first = max(0, log["num_lines"] - TAIL_LINES)
@@ -115,8 +118,8 @@ class Lines:
     def __exit__(self, *exc: object) -> None:
         """The build has ended."""
 
-    def update(self, build: dict[str, Any], steps: list[dict[str, Any]]) -> None:
-        """Show how far the build is."""
+    def update(self, steps: list[dict[str, Any]]) -> None:
+        """Show how far the steps are."""
         for step in steps:
             if step["started_at"] is None and not step["complete"]:
                 continue
@@ -139,7 +142,7 @@ class Live(Lines):
 
     def say(self, line: str) -> None:
         """Print a line above the table."""
-        self._console.print(line, markup=False, highlight=False)
+        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
 
     def __enter__(self) -> None:
         self._live.start()
@@ -147,7 +150,7 @@ class Live(Lines):
     def __exit__(self, *exc: object) -> None:
         self._live.stop()
 
-    def update(self, build: dict[str, Any], steps: list[dict[str, Any]]) -> None:
+    def update(self, steps: list[dict[str, Any]]) -> None:
         """Redraw."""
         from rich.spinner import Spinner
         from rich.table import Table
@@ -169,7 +172,7 @@ def describe(step: dict[str, Any]) -> str:
     state = step["state_string"] or "running"
     if not step["complete"]:
         return f"{state} ({max(0.0, time.time() - began):.0f} s)" if began < time.time() - 1 else state
-    took = f" after {ended - began:.1f} s" if ended is not None and began is not None else ""
+    took = f" after {ended - began:.0f} s" if ended is not None and began is not None else ""
     return f"{statusToString(step['results'])}{took} - {state}"
 
 

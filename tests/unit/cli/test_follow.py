@@ -70,11 +70,12 @@ def a_step(**fields: Any) -> dict[str, Any]:
         "complete_at": None,
         "results": None,
         "state_string": "pending",
+        "hidden": False,
         **fields,
     }
 
 
-DONE = a_step(started_at=10.0, complete=True, complete_at=12.5, results=SUCCESS, state_string="update")
+DONE = a_step(started_at=10.0, complete=True, complete_at=12, results=SUCCESS, state_string="update")
 FAILED = a_step(
     stepid=2, name="test", started_at=13, complete=True, complete_at=14, results=FAILURE, state_string="make failed"
 )
@@ -96,11 +97,16 @@ def test_a_build_is_followed_to_its_result_and_each_step_is_told_once(script, ca
     said, rest = script
     running, ended = {"complete": False, "results": None}, {"complete": True, "results": FAILURE}
     said.say("builds/3", [running], [running], [ended])
-    said.say("builds/3/steps", [a_step()], [DONE, a_step(stepid=2, name="test")], [DONE, FAILED])
+    said.say(
+        "builds/3/steps",
+        [a_step(), a_step(stepid=9, name="preparation", hidden=True)],
+        [DONE, a_step(stepid=2, name="test")],
+        [DONE, FAILED],
+    )
     assert Follower(rest, lambda: True, Lines()).follow(3) == FAILURE
     assert capsys.readouterr().out.splitlines() == [
-        "  git: success after 2.5 s - update",
-        "  test: failure after 1.0 s - make failed",
+        "  git: success after 2 s - update",
+        "  test: failure after 1 s - make failed",
     ]
 
 
@@ -139,7 +145,7 @@ def test_the_end_of_a_failed_steps_logs_is_shown_without_channels(script):
     ("step", "words"),
     [
         (a_step(), "waiting"),
-        (DONE, "success after 2.5 s - update"),
+        (DONE, "success after 2 s - update"),
         (a_step(complete=True, results=3, state_string="not needed"), "skipped - not needed"),
     ],
 )
