@@ -35,8 +35,8 @@ class Deadline:
     def __init__(self, command: Any, reactor: Any) -> None:
         self._command, self._reactor = command, reactor
         self._call: Any = None
-        self._last = reactor.seconds() if reactor is not None else 0.0
-        self._started = self._last
+        self._last: float | None = None  # when the worker was heard, if it was since the timer was set
+        self._allowed = 0.0
         self._watch()
 
     def _watch(self) -> None:
@@ -44,24 +44,28 @@ class Deadline:
         limits = [limit for limit in (args.get("timeout"), args.get("maxTime")) if isinstance(limit, (int, float))]
         if self._reactor is None or not limits:
             return
-        slack = SILENCE_SECONDS + float(args.get("sigtermTime") or 0)
-        self._allowed = max(limits) + slack
-        self._call = self._reactor.callLater(self._allowed, self._look)
+        self._allowed = max(limits) + SILENCE_SECONDS + float(args.get("sigtermTime") or 0)
+        self._set(self._allowed)
+
+    def _set(self, seconds: float) -> None:
+        self._last = None
+        patience = getattr(self._command.conn, "patience", None)
+        call_later = patience.call_later if patience is not None else self._reactor.callLater
+        self._call = call_later(seconds, self._look)
 
     def heard(self) -> None:
         """The worker said something."""
-        if self._reactor is not None:
+        if self._call is not None:
             self._last = self._reactor.seconds()
 
     def _look(self) -> None:
-        if getattr(self._command.conn, "throttled", False):
-            self._last = self._reactor.seconds()
+        self._call = None
+        if self._last is None:
+            words = f"{self._command!r} was silent for {self._allowed:g} s, longer than its own limits allow"
+            self._give_up(words)
+            return
         left = self._last + self._allowed - self._reactor.seconds()
-        if left > 0:
-            self._call = self._reactor.callLater(left, self._look)
-        else:
-            self._call = None
-            self._give_up(f"{self._command!r} was silent for {self._allowed:g} s, longer than its own limits allow")
+        self._set(left if left > 0 else self._allowed)  # not positive: time stood still meanwhile
 
     def interrupted(self, seconds: float) -> None:
         """From now on it may take so long."""

@@ -70,7 +70,7 @@ class RemoteCommand:
         self._output = CommandOutput()
         self._stdout: list[str] = []
         self._stderr: list[str] = []
-        self._done: defer.Deferred[Failure | None] | None = None
+        self._done: defer.Deferred[tuple[Failure | None]] | None = None  # a Failure alone would be raised
         self._deadline: Deadline | None = None
 
     def __repr__(self) -> str:
@@ -107,7 +107,7 @@ class RemoteCommand:
         self._deadline = Deadline(self, find_reactor(step, self.worker, conn))
         try:
             await self._start(conn)
-            failure = await self._done
+            (failure,) = await self._done
         finally:
             self.active = False
             self._deadline.cancel()
@@ -132,7 +132,7 @@ class RemoteCommand:
     def _finish(self, failure: Failure | None = None) -> None:
         if self._done is not None and not self._done.called:
             self.active = False
-            self._done.callback(failure)
+            self._done.callback((failure,))
 
     def give_up(self, failure: Failure) -> None:
         """End the command without waiting for the worker."""
