@@ -66,6 +66,10 @@ class ComparableMixin:
             return NotImplemented
         return self._compare_key() >= other._compare_key()
 
+    def isEquivalent(us, them: object) -> bool:
+        """Whether both are of one class and equal in all ``compare_attrs``."""
+        return type(us) is type(them) and us._compare_key() == them._compare_key()  # type: ignore[attr-defined]
+
     def getConfigDict(self) -> dict[str, Any]:
         """The compared attributes by name, for showing."""
         return {name: getattr(self, name) for name in self._all_compare_attrs() if hasattr(self, name)}

@@ -12,6 +12,8 @@ SUCCESS, WARNINGS, FAILURE, SKIPPED, EXCEPTION, RETRY, CANCELLED = range(7)
 
 Results = ["success", "warnings", "failure", "skipped", "exception", "retry", "cancelled"]
 
+MultipleResults = ["successes", "warnings", "failures", "skipped", "exceptions", "retries", "cancelled"]
+
 ALL_RESULTS = list(range(len(Results)))
 
 _FROM_BEST_TO_WORST = (SKIPPED, SUCCESS, WARNINGS, FAILURE, EXCEPTION, RETRY, CANCELLED)
