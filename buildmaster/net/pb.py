@@ -178,6 +178,7 @@ class PBManager(AsyncMultiService, ReconfigurableServiceMixin):
         self._given_reactor = reactor
         self._listeners: dict[str, Listener] = {}
         self._release: Callable[[], None] = lambda: None
+        self._late: list[Listener] = []  # ports to be opened at the end of a reconfiguration
 
     @property
     def _reactor(self) -> Any:
@@ -228,16 +229,26 @@ class PBManager(AsyncMultiService, ReconfigurableServiceMixin):
         if not listener.door.users:
             self._let_linger(listener)
 
-    async def _open(self, listener: Listener) -> None:
+    async def _open(self, listener: Listener, later: bool = True) -> None:
+        """Open a port that one of ours may hold under another spelling.
+
+        While others move away from that one, in the middle of a reconfiguration, its end is waited for (``later``).
+        """
         try:
             await listener.open()
         except ConfigErrors:
-            idle = [each for each in self._listeners.values() if each.port is not None and not each.door.users]
-            if not idle:
-                raise
-            for each in idle:  # one of them may be the one in our way, under another spelling
+            for each in [each for each in self._listeners.values() if each.port is not None and not each.door.users]:
                 await self._close(each)
-            await listener.open()
+            if later and self._twin(listener) is not None and self.master is not None:
+                self._late.append(listener)
+            else:
+                await listener.open()
+
+    def _twin(self, listener: Listener) -> Listener | None:
+        """An open listener on the port number of this one."""
+        number = listener.portstr.split(":")[1]
+        others = [each for each in self._listeners.values() if each.port is not None and each is not listener]
+        return next((each for each in others if str(getattr(each.port.getHost(), "port", "")) == number), None)
 
     def replace(self, registration: Registration, password: str | bytes, factory: AvatarFactory) -> None:
         """Give a registered name another password and avatar factory."""
@@ -273,6 +284,9 @@ class PBManager(AsyncMultiService, ReconfigurableServiceMixin):
     @deferred
     async def reconfigServiceWithBuildbotConfig(self, new_config: Any) -> None:
         """All other services have followed the configuration: let in who waits."""
+        late, self._late = self._late, []
+        for listener in late:
+            await self._open(listener, later=False)
         self._release()
 
     @deferred

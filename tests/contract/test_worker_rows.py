@@ -60,7 +60,8 @@ def test_coming_and_going_is_stored_and_told_in_order(place: Any) -> None:
     ids = place.wait(db.write(workers.find_ids, ["a", "b"]))
     a, b = ids["a"].workerid, ids["b"].workerid
     seen = facts_of(db)
-    events = [Arrival(a, "a", {"version": "1"}), Departure(a, "a"), Arrival(b, "b", {}), Arrival(a, "a", {"version": "2"})]
+    first, second = Arrival(a, "a", {"version": "1"}), Arrival(a, "a", {"version": "2"})
+    events = [first, Departure(a, "a"), Arrival(b, "b", {}), second]
     place.wait(db.write(workers.attend, masterid, events))
     assert place.wait(db.read(connected)) == sorted([a, b])
     assert seen == [("connected", "a"), ("disconnected", "a"), ("connected", "b"), ("connected", "a")]
@@ -91,7 +92,7 @@ def test_which_builders_a_worker_serves_is_replaced_as_a_whole(place: Any) -> No
 
 
 def test_pauses_and_shutdowns_are_kept_and_told(place: Any) -> None:
-    db, masterid = setup(place)
+    db, _ = setup(place)
     a = place.wait(db.write(workers.find_id, "a"))
     seen: list[Any] = []
     db.on_facts = lambda facts: seen.extend(

@@ -165,7 +165,7 @@ def test_a_name_can_be_had_once(place: Place) -> None:
 def test_a_port_in_use_is_a_clear_error_and_nothing_is_kept(place: Place) -> None:
     async def story() -> None:
         taken = (await place.register("one")).getPort()
-        with pytest.raises(ConfigErrors, match="can't be opened: .*in use"):
+        with pytest.raises(ConfigErrors, match=r"can't be opened: .*in use"):
             await place.register("two", port=f"tcp:{taken}:interface=127.0.0.1")
         with pytest.raises(ConfigErrors, match="can't be opened"):
             await place.register("two", port="tcp:nowhere")
@@ -234,7 +234,11 @@ def test_who_does_not_log_in_is_disconnected(place: Place, monkeypatch: pytest.M
 
 @pytest.mark.parametrize(
     ("error", "answer"),
-    [(pblogin.Refused("no"), "buildmaster.net.pblogin.Refused"), (pblogin.GoAway("later"), "lost"), (OSError(), "lost")],
+    [
+        (pblogin.Refused("no"), "buildmaster.net.pblogin.Refused"),
+        (pblogin.GoAway("later"), "lost"),
+        (OSError(), "lost"),
+    ],
 )
 def test_an_avatar_that_can_not_be_made_is_an_answer_or_a_closed_connection(
     place: Place, error: Exception, answer: str

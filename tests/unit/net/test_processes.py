@@ -56,7 +56,9 @@ def test_a_program_that_is_not_there_is_tried_again(tmp_path: Path) -> None:
 
 def test_a_child_that_does_not_heed_is_killed() -> None:
     heard: defer.Deferred[None] = defer.Deferred()
-    code = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('ready', flush=True); time.sleep(60)"
+    code = (
+        "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN);print('ready', flush=True); time.sleep(60)"
+    )
     child = SupervisedProcess(reactor, "c", [sys.executable, "-c", code], on_line=lambda line: heard.callback(None))
     child.STOP_DEADLINE = 0.1
 
