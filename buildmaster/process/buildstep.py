@@ -17,6 +17,7 @@ from buildmaster.base.aio import as_deferred, deferred, maybe
 from buildmaster.base.compare import ComparableMixin
 from buildmaster.base.errors import error
 from buildmaster.base.interfaces import IBuildStep, IRenderable, WorkerTooOldError
+from buildmaster.base.params import check_param_length
 from buildmaster.base.results import (
     ALL_RESULTS,
     CANCELLED,
@@ -75,6 +76,9 @@ __all__ = [
 ]
 
 log = Logger()
+
+MAX_NAME = 50
+"""Characters of a step's name."""
 
 SUMMARY_SECONDS = 1.0
 """How often a running step is asked for its summary, at most."""
@@ -169,6 +173,8 @@ class BuildStep(ResultComputingConfigMixin, PropertiesMixin, ComparableMixin):
         kind = type(self).__name__
         if not isinstance(self.name, str) and not IRenderable.providedBy(self.name):
             error(f"{kind}: the name must be a string or a renderable, not {self.name!r}")
+        elif isinstance(self.name, str):
+            check_param_length(self.name, f"Step {kind} name", MAX_NAME)
         for name in ("description", "descriptionDone", "descriptionSuffix"):
             value = getattr(self, name)
             if value is not None and not isinstance(value, (str, list, tuple)) and not IRenderable.providedBy(value):
@@ -383,7 +389,7 @@ class BuildStep(ResultComputingConfigMixin, PropertiesMixin, ComparableMixin):
 
         def store(found: Any) -> None:
             if self.results is None and isinstance(found.get("step"), str):
-                self.record.set_state_string(found["step"])
+                self.record.set_state_string(self.getProperties().cleanupTextFromSecrets(found["step"]))
 
         asked = as_deferred(maybe(self.getCurrentSummary))
         asked.addCallback(store).addErrback(lambda f: log.failure("getCurrentSummary of {name}", f, name=self.name))

@@ -77,6 +77,11 @@ class StepProgress:
         """One of its metrics has this value now."""
         self.metrics[metric] = value
 
+    def count_output(self, _: str | None, text: str | None) -> None:
+        """Watches the step's main log: the amount of output is a metric of every step."""
+        if text:
+            self.metrics["output"] = self.metrics.get("output", 0) + len(text)
+
     def finish(self) -> None:
         """It has ended."""
         if self.started_at is not None:

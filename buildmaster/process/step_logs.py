@@ -35,6 +35,9 @@ class StepLogs:
         log.step = step
         log.hide(step.build.properties.used_secrets)
         self.by_name[name] = log
+        progress = getattr(step, "progress", None)
+        if progress is not None and name == "stdio":
+            log.subscribe(progress.count_output)
         self._attach(log)
         return log
 

@@ -162,7 +162,10 @@ class StepRun:
             step.record.locks_acquired(now, text)
 
     async def _current_text(self) -> str:
-        return _step_text(await maybe(self._step.getCurrentSummary), "getCurrentSummary")
+        return self._masked(_step_text(await maybe(self._step.getCurrentSummary), "getCurrentSummary"))
+
+    def _masked(self, text: str) -> str:
+        return self._step.build.properties.cleanupTextFromSecrets(text)
 
     # -- the step's own work ---------------------------------------------------------------------------------------
 
@@ -205,7 +208,7 @@ class StepRun:
 
     async def _final_text(self) -> str:
         try:
-            return _step_text(await maybe(self._step.getResultSummary), "getResultSummary")
+            return self._masked(_step_text(await maybe(self._step.getResultSummary), "getResultSummary"))
         except Exception:
             log.failure("in getResultSummary of step {name!r}", name=self._step.name)
             return "finished (its summary raised an error)"

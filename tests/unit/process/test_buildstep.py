@@ -109,6 +109,7 @@ def test_is_exact_step_class():
     [
         (lambda: BuildStep(nonesuch=1), "unexpected keyword argument(s) ['nonesuch']"),
         (lambda: BuildStep(name=5), "the name must be a string"),
+        (lambda: BuildStep(name="x" * 51), "exceeds maximum length of 50"),
         (lambda: BuildStep(description=5), "description must be a string or a list"),
         (lambda: BuildStep(updateBuildSummaryPolicy="x"), "must be a list of results or a boolean"),
         (lambda: Shell(comand="x"), "invalid Shell argument 'comand'"),
@@ -486,6 +487,23 @@ def test_a_summary_may_have_a_part_for_the_build(run):
     kit = run(Summed(lambda s: SUCCESS), Answer(lambda s: FAILURE, updateBuildSummaryPolicy=False))
     assert kit.steps()[0]["state_string"] == "3 tests"
     assert kit.last()["state_string"] == "failed tests: 3"
+
+
+def test_a_secret_is_hidden_in_the_texts_of_steps_and_builds(run):
+    @renderer
+    def secret(props):
+        props.useSecret("hunter2", "pw")
+        return "hunter2"
+
+    kit = run(Shell(command=["exit", secret], decodeRC={0: FAILURE}), script=_print_command)
+    assert ended(kit)[0][2] == "'exit <pw>' (failure)"
+    assert kit.last()["state_string"] == "failed 'exit <pw>' (failure)"
+    assert "hunter2" not in kit.log("shell") and "<pw>" in kit.log("shell")
+
+
+async def _print_command(command):
+    command.header(f"argv: {command.args['command']}\n")
+    command.rc(0)
 
 
 # -- being stopped -------------------------------------------------------------------------------------------------
