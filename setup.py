@@ -60,8 +60,11 @@ EXTRAS_REQUIRE = {
     "postgres": ["psycopg[binary] >= 3.1.18"],
     "mysql": ["PyMySQL >= 1.1", "cryptography >= 41"],
     "test": [
+        "buildbot >= 4.3",
+        "buildbot-worker >= 4.3",
         "hypothesis >= 6.90",
         "mypy >= 1.10",
+        "playwright >= 1.40",
         "pytest >= 8.0",
         "pytest-timeout >= 2.2",
         "pytest-xdist >= 3.5",

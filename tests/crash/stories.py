@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 
+from buildmaster.changes.base import PollingChangeSource
+from buildmaster.changes.reporting import Reporter
 from buildmaster.db import schema
 from buildmaster.plugins import schedulers, steps, util, worker
 from buildmaster.testing.worker import Command
@@ -23,8 +26,10 @@ async def work(command: Command) -> None:
     command.rc(0)
 
 
-def config(*scheds: Any, builders: dict[str, list[Any]] | None = None, **more: Any) -> Callable[[], dict[str, Any]]:
-    """A configuration of one worker; each builder is a name and its steps."""
+def config(
+    *scheds: Callable[[], Any], builders: dict[str, list[Any]] | None = None, **more: Any
+) -> Callable[[], dict[str, Any]]:
+    """A configuration of one worker, made anew for each master; each builder is a name and its steps."""
 
     def make() -> dict[str, Any]:
         made = builders or {"b": [steps.ShellCommand(command=["make"]), steps.SetProperty(property="p", value="v")]}
@@ -34,9 +39,9 @@ def config(*scheds: Any, builders: dict[str, list[Any]] | None = None, **more: A
                 util.BuilderConfig(name=name, workernames=["w1"], factory=util.BuildFactory(list(parts)))
                 for name, parts in made.items()
             ],
-            "schedulers": list(scheds),
-            "protocols": {},
-            **more,
+            "schedulers": [make_one() for make_one in scheds],
+            "protocols": {"pb": {"port": 9989}},
+            **{key: value() if key == "change_source" else value for key, value in more.items()},
         }
 
     return make
@@ -72,18 +77,18 @@ def force(owner: str, nth: int) -> Input:
     return Input(act, buildsets_exist(nth))
 
 
-def stable(*builders: str) -> Any:
-    return schedulers.SingleBranchScheduler(
+def stable(*builders: str) -> Callable[[], Any]:
+    return lambda: schedulers.SingleBranchScheduler(
         name="stable", builderNames=list(builders), treeStableTimer=60, change_filter=util.ChangeFilter(branch="main")
     )
 
 
-def at_once(*builders: str) -> Any:
-    return schedulers.AnyBranchScheduler(name="any", builderNames=list(builders), treeStableTimer=None)
+def at_once(*builders: str) -> Callable[[], Any]:
+    return lambda: schedulers.AnyBranchScheduler(name="any", builderNames=list(builders), treeStableTimer=None)
 
 
-def forced(*builders: str) -> Any:
-    return schedulers.ForceScheduler(name="force", builderNames=list(builders))
+def forced(*builders: str) -> Callable[[], Any]:
+    return lambda: schedulers.ForceScheduler(name="force", builderNames=list(builders))
 
 
 PUSH = Story(
@@ -118,11 +123,11 @@ def _trigger_builders() -> dict[str, list[Any]]:
 
 TRIGGER = Story(
     "trigger",
-    lambda: config(
+    config(
         at_once("parent"),
-        schedulers.Triggerable(name="child", builderNames=["one", "two"]),
+        lambda: schedulers.Triggerable(name="child", builderNames=["one", "two"]),
         builders=_trigger_builders(),
-    )(),
+    ),
     [change("1"), Pause(30)],
     script=work,
 )
@@ -137,7 +142,47 @@ def _cancelled(conn: sa.Connection) -> bool:
 
 
 CANCEL = Story(
-    "cancel", config(forced("b")), [force("ann", 1), Pause(1), Input(_cancel, _cancelled), Pause(30)], script=work
+    "cancel",
+    config(forced("b")),
+    [force("ann", 1), Pause(1), Input(_cancel, _cancelled), Pause(30)],
+    script=work,
+    may_differ=("builds",),  # a request that is cancelled before it is built again has none
+)
+
+
+class FilePoller(PollingChangeSource):
+    """Polls a file of revisions, a line each; changes and place are stored together."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(name="file", pollInterval=30, **kwargs)
+
+    async def poll(self) -> None:
+        reporter = Reporter(self.master, "file", "FilePoller")
+        revisions = (Path(self.master.basedir) / "revisions").read_text().split()
+        seen = await reporter.state("seen", 0)
+        found = [
+            {"author": "a", "revision": r, "branch": "main", "files": ["f"], "comments": r, "repository": "r"}
+            for r in revisions[seen:]
+        ]
+        await reporter.report(found, {"seen": len(revisions)})
+
+
+def commit(revision: str) -> Input:
+    """Somebody adds a revision to the polled file; the master has no part in it."""
+
+    def act(kit: Any) -> None:
+        with (Path(kit.master.basedir) / "revisions").open("a") as file:
+            file.write(revision + "\n")
+
+    return Input(act, lambda conn: True)
+
+
+POLL = Story(
+    "poll",
+    config(stable("b"), change_source=lambda: [FilePoller()]),
+    [commit("1"), commit("2"), Pause(200), commit("3"), Pause(200), commit("4"), commit("5"), Pause(200)],
+    script=work,
+    prepare=lambda basedir: (basedir / "revisions").touch(),
 )
 
 
@@ -152,4 +197,4 @@ HELD = Story(
     script=work,
 )
 
-ALL = [PUSH, COLLAPSE, FORCE, TRIGGER, CANCEL, HELD]
+ALL = [PUSH, POLL, COLLAPSE, FORCE, TRIGGER, CANCEL, HELD]

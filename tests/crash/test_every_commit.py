@@ -26,7 +26,7 @@ def uninterrupted(story: Story, basedir: Path) -> Ending:
 def test_a_story_comes_to_rest(story: Story, tmp_path: Path) -> None:
     ending = uninterrupted(story, tmp_path)
     assert ending.problems == []
-    assert ending.state["builds"] != []
+    assert ending.state["requests"] != []
 
 
 @pytest.mark.parametrize("story", ALL, ids=lambda story: story.name)
