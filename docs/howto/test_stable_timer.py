@@ -37,5 +37,6 @@ def test_two_commits_are_built_together(tmp_path):
     kit.advance(60)
     [build] = kit.get("builds")
     assert build["results"] == util.FAILURE
-    assert [change["revision"] for change in kit.get("builds", build["buildid"], "changes")] == ["r1", "r2"]
+    changes = kit.get("builds", build["buildid"], "changes", order=["changeid"])
+    assert [change["revision"] for change in changes] == ["r1", "r2"]
     kit.stop()
