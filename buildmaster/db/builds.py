@@ -72,10 +72,12 @@ def from_row(row: Any) -> BuildRow:
 # -- writing -------------------------------------------------------------------------------------------------------
 
 
+_highest_number = sa.select(sa.func.max(_builds.c.number)).where(_builds.c.builderid == sa.bindparam("builderid_"))
+
+
 def next_number(txn: Txn, builderid: int) -> int:
     """The number that the builder's next build shall have."""
-    query = sa.select(sa.func.max(_builds.c.number)).where(_builds.c.builderid == sa.bindparam("builderid_"))
-    highest = txn.execute(query, {"builderid_": builderid}, touches=(_builds,)).scalar()
+    highest = txn.execute(_highest_number, {"builderid_": builderid}, touches=(_builds,)).scalar()
     return (highest or 0) + 1
 
 
