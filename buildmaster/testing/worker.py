@@ -29,6 +29,7 @@ from buildmaster.base.aio import as_deferred
 from buildmaster.worker.protocols import base
 from buildmaster.worker.protocols.commands import RunningCommand
 from buildmaster.worker.protocols.info import clean_info
+from buildmaster.worker.protocols.plain import plain
 from buildmaster.worker.protocols.updates import WorkerMisbehaved
 
 COMMANDS = [
@@ -313,7 +314,10 @@ class ScriptedConnection(base.Connection):
         self, remoteCommand: Any, builderName: str, commandId: str, commandName: str, args: dict[str, Any]
     ) -> defer.Deferred[None]:
         """Run the script for this command."""
-        args = self.createArgsProxies(args)
+        args = {
+            key: plain(key, value, lambda item: isinstance(item, _File))
+            for key, value in self.createArgsProxies(args).items()
+        }
         running = RunningCommand(self, remoteCommand, builderName, commandId)
         running.proxies = [value for value in args.values() if isinstance(value, _File)]
         command = Command(self, running, commandId, commandName, args)

@@ -22,6 +22,7 @@ from buildmaster.net.pblogin import GoAway
 from buildmaster.worker.protocols import base
 from buildmaster.worker.protocols.commands import RunningCommand
 from buildmaster.worker.protocols.info import clean_info
+from buildmaster.worker.protocols.plain import plain
 from buildmaster.worker.protocols.updates import WorkerMisbehaved
 
 log = Logger()
@@ -323,7 +324,7 @@ class Connection(base.Connection, pb.Avatar):
         self, remoteCommand: Any, builderName: str, commandId: str, commandName: str, args: dict[str, Any]
     ) -> None:
         """Start a command; see :meth:`base.Connection.remoteStartCommand`."""
-        args = self.createArgsProxies(args)
+        args = {key: plain(key, value, _goes_as_it_is) for key, value in self.createArgsProxies(args).items()}
         running = RunningCommand(self, remoteCommand, builderName, commandId)
         running.proxies = [value for value in args.values() if isinstance(value, ReferenceableProxy)]
         reference = self._commands[running] = RemoteCommand(running)
@@ -367,6 +368,10 @@ class Connection(base.Connection, pb.Avatar):
             if not self.connected:
                 raise pb.PBConnectionLost(Failure(ConnectionLost())) from None
             raise WorkerMisbehaved(f"worker {self.name} has not taken builder {name}") from None
+
+
+def _goes_as_it_is(value: Any) -> bool:
+    return isinstance(value, pb.Jellyable)
 
 
 def _bytes(text: Any) -> bytes:
