@@ -83,7 +83,7 @@ class GitPoller(base.ReconfigurablePollingChangeSource):
         self.lastRev: dict[str, str] | None = None
         self._mirror: Mirror | None = None
 
-    def checkConfig(
+    def checkConfig(  # type: ignore[override]
         self,
         repourl: str,
         branches: Branches = None,
@@ -136,7 +136,7 @@ class GitPoller(base.ReconfigurablePollingChangeSource):
         )
 
     @deferred
-    async def reconfigService(
+    async def reconfigService(  # type: ignore[override]
         self,
         repourl: str,
         branches: Branches = None,

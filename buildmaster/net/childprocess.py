@@ -59,6 +59,8 @@ class ChildProcess(protocol.ProcessProtocol):
     ``max_output`` bytes of each.  ``timeout`` is in seconds over all, ``io_timeout`` in seconds without output.
     """
 
+    transport: Any = None
+
     def __init__(
         self,
         reactor: Any,
@@ -92,8 +94,13 @@ class ChildProcess(protocol.ProcessProtocol):
         Fails with :class:`ProcessTimedOut`, :class:`OutputTooLarge`, or OSError when it cannot be started.
         ``env`` replaces the environment.  Cancelling the Deferred ends the child.
         """
-        done = defer.Deferred(lambda _: self.end("TERM"))
-        self._done.chainDeferred(done)
+        done: defer.Deferred[ProcessResult] = defer.Deferred(lambda _: self.end("TERM"))
+
+        def pass_on(result: Any) -> None:
+            if not done.called:  # else it was cancelled: nobody waits for the end
+                done.callback(result)
+
+        self._done.addBoth(pass_on)
         environment = dict(os.environ if env is None else env)
         try:
             program = _find_program(argv[0], environment, cwd)
@@ -164,7 +171,7 @@ class ChildProcess(protocol.ProcessProtocol):
 
         What is still there after ``then_kill_after`` seconds gets KILL; None leaves it alone.
         """
-        pid = getattr(getattr(self, "transport", None), "pid", None)
+        pid = getattr(self.transport, "pid", None)
         if pid is None:
             return
         number = getattr(signal, f"SIG{signal_name.upper().removeprefix('SIG')}", signal.SIGTERM)

@@ -26,7 +26,7 @@ class MasterShellCommand(BuildStep):
 
     name = "MasterShellCommand"
     description = "Running"
-    descriptionDone = "Ran"
+    descriptionDone: Any = "Ran"
     descriptionSuffix = None
     renderables = ["command", "env"]
     haltOnFailure = True

@@ -8,7 +8,7 @@ from typing import Any
 
 from buildmaster.base.aio import deferred, maybe
 from buildmaster.base.errors import error
-from buildmaster.base.results import FAILURE, SUCCESS, WARNINGS, Results, worst_status
+from buildmaster.base.results import FAILURE, SUCCESS, WARNINGS, statusToString, worst_status
 from buildmaster.process import logobserver
 from buildmaster.process.buildstep import BuildStep, ShellMixin
 from buildmaster.steps.worker import CompositeStepMixin
@@ -102,7 +102,7 @@ class SetPropertyFromCommand(ShellMixin, BuildStep):
         if self.descriptionDone is None and changes:
             count = len(changes)
             text = f"property '{next(iter(changes))}' set" if count == 1 else f"{count} properties set"
-            summary = text if self.results == SUCCESS else f"{text} ({Results[self.results]})"
+            summary = text if self.results == SUCCESS else f"{text} ({statusToString(self.results)})"
             return {"step": summary}
         return super().getResultSummary()
 
@@ -206,7 +206,7 @@ class WarningCountingShellCommand(ShellMixin, CompositeStepMixin, BuildStep):
         """Pass over the warnings that these (file pattern, text pattern, first line, last line) match."""
         for file_re, warn_re, start, end in suppressionList:
             compiled = (re.compile(pattern) if isinstance(pattern, str) else pattern for pattern in (file_re, warn_re))
-            self.suppressions.append((*compiled, start, end))  # type: ignore[arg-type]
+            self.suppressions.append((*compiled, start, end))
 
     def warnExtractWholeLine(self, line: str, match: re.Match[str] | None) -> tuple[Any, Any, str]:
         """The default ``warningExtractor``: no file, no line number, the line as text."""
@@ -380,7 +380,7 @@ class Test(WarningCountingShellCommand):
         ]
         done = self.descriptionDone or self.description or self.name
         text = " ".join([done if isinstance(done, str) else " ".join(done), *words])
-        return {**summary, "step": text if self.results == SUCCESS else f"{text} ({Results[self.results]})"}
+        return {**summary, "step": text if self.results == SUCCESS else f"{text} ({statusToString(self.results)})"}
 
 
 class PerlModuleTestObserver(logobserver.LogLineObserver):

@@ -104,7 +104,7 @@ class Source(BuildStep, CompositeStepMixin):
         return not await self.runRemoteCommand("stat", {"file": path, "logEnviron": self.logEnviron}, False)
 
     @deferred
-    async def applyPatch(self, patch: Sequence[Any]) -> int:
+    async def applyPatch(self, patch: Sequence[Any]) -> Any:
         """Apply (level, difference, directory) by the program ``patch``; a Deferred of its exit code."""
         args = ["patch", f"-p{patch[0]}", "--remove-empty-files", "--force", "--forward", "-i", ".buildbot-diff"]
         return await self._run_in(self.workdir, args)
@@ -135,7 +135,7 @@ class Source(BuildStep, CompositeStepMixin):
             raise BuildStepFailed()
         return directory
 
-    async def _run_in(self, workdir: str, command: list[Any], **kwargs: Any) -> int:
+    async def _run_in(self, workdir: str, command: list[Any], **kwargs: Any) -> int | None:
         """Run a command on the worker; its exit code."""
         remote = remotecommand.RemoteShellCommand(
             workdir, command, env=self.env, logEnviron=self.logEnviron, timeout=self.timeout, **kwargs

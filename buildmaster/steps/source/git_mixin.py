@@ -207,4 +207,5 @@ def credential_options(
     if git_credentials is not None and not isinstance(git_credentials, git_credential.GitCredentialOptions):
         error(f"{step}: git_credentials must be a GitCredentialOptions")
         return None
-    return git_credential.options_for(auth_credentials, git_credentials, repourl)
+    pair = None if auth_credentials is None else (auth_credentials[0], auth_credentials[1])
+    return git_credential.options_for(pair, git_credentials, repourl)
