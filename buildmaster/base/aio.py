@@ -12,7 +12,6 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, ParamSpec, TypeVar
 
 from twisted.internet import defer
-from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
 P = ParamSpec("P")
@@ -34,7 +33,8 @@ def as_deferred(value: Any) -> defer.Deferred[Any]:
     if isinstance(value, defer.Deferred):
         return value
     if inspect.iscoroutine(value) or (inspect.isgenerator(value) and _is_coroutine_generator(value)):
-        return defer.Deferred.fromCoroutine(value)
+        coroutine: Any = value
+        return defer.Deferred.fromCoroutine(coroutine)
     if isinstance(value, Failure):
         return defer.fail(value)
     if inspect.isawaitable(value):
@@ -67,7 +67,7 @@ class DeadlineExceeded(Exception):
     """An awaited answer did not come within its deadline."""
 
 
-def with_deadline(value: Any, seconds: float, clock: IReactorTime, what: str) -> defer.Deferred[Any]:
+def with_deadline(value: Any, seconds: float, clock: Any, what: str) -> defer.Deferred[Any]:
     """The answer of ``value``, or :class:`DeadlineExceeded` after ``seconds``.
 
     ``value`` is a Deferred or coroutine; it is cancelled at the deadline, and a late answer is dropped.
@@ -78,7 +78,8 @@ def with_deadline(value: Any, seconds: float, clock: IReactorTime, what: str) ->
 
     def late() -> None:
         inner.addErrback(lambda _: None)
-        outer.called or outer.errback(DeadlineExceeded(f"{what} gave no answer within {seconds:g} s"))
+        if not outer.called:
+            outer.errback(DeadlineExceeded(f"{what} gave no answer within {seconds:g} s"))
         inner.cancel()
 
     timer = clock.callLater(seconds, late)
@@ -97,8 +98,13 @@ def with_deadline(value: Any, seconds: float, clock: IReactorTime, what: str) ->
     return outer
 
 
-def sleep(clock: IReactorTime, seconds: float) -> defer.Deferred[None]:
+def sleep(clock: Any, seconds: float) -> defer.Deferred[None]:
     """A Deferred that fires after ``seconds`` of this clock; cancelling it cancels the timer."""
-    result: defer.Deferred[None] = defer.Deferred(lambda _: timer.active() and timer.cancel())
+
+    def stop(_: Any) -> None:
+        if timer.active():
+            timer.cancel()
+
+    result: defer.Deferred[None] = defer.Deferred(stop)
     timer = clock.callLater(seconds, result.callback, None)
     return result

@@ -40,7 +40,7 @@ class ComparableMixin:
             return True
         if type(self) is not type(other):
             return NotImplemented if not isinstance(other, ComparableMixin) else False
-        return self._compare_key() == other._compare_key()  # type: ignore[attr-defined]
+        return self._compare_key() == other._compare_key()
 
     def __ne__(self, other: object) -> bool:
         equal = self.__eq__(other)
@@ -68,7 +68,7 @@ class ComparableMixin:
 
     def isEquivalent(us, them: object) -> bool:
         """Whether both are of one class and equal in all ``compare_attrs``."""
-        return type(us) is type(them) and us._compare_key() == them._compare_key()  # type: ignore[attr-defined]
+        return type(us) is type(them) and us._compare_key() == them._compare_key()
 
     def getConfigDict(self) -> dict[str, Any]:
         """The compared attributes by name, for showing."""

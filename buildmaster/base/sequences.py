@@ -9,6 +9,7 @@ from typing import Any
 
 from buildmaster.base.strings import bytes2unicode
 
+
 def naturalSort(array: Iterable[str]) -> list[str]:
     """Text in the order in which people count: ``w2`` before ``w10``."""
 
