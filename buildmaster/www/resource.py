@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import traceback
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from twisted.internet import defer
 from twisted.internet.error import ConnectionDone, ConnectionLost
@@ -16,9 +16,6 @@ from twisted.web.iweb import IRequest
 
 from buildmaster.base.aio import maybe
 from buildmaster.base.strings import unicode2bytes
-
-if TYPE_CHECKING:
-    from buildmaster.www.service import WWWService
 
 log = Logger()
 
@@ -56,8 +53,8 @@ class Resource(resource.Resource):
         return unicode2bytes(self.master.config.buildbotURL)
 
     @property
-    def www(self) -> WWWService:
-        """The service this resource belongs to."""
+    def www(self) -> Any:
+        """The :class:`~buildmaster.www.service.WWWService` that this resource belongs to."""
         return self.master.www
 
     def reconfigResource(self, new_config: Any) -> Any:
