@@ -1,6 +1,6 @@
 """The dictionary of ``perspective_addChange`` and what of it is believed.
 
-Source: ``docs/reference`` "change protocol".  Old clients write ``who`` and ``when``; texts may be bytes (UTF-8, what
+Source: ``docs/reference/worker_protocol``.  Old clients write ``who`` and ``when``; texts may be bytes (UTF-8, what
 can't be decoded is replaced).  Nothing is guessed: a field that makes no sense is refused with its name.
 """
 

@@ -1,4 +1,4 @@
-"""Command arguments as the wires carry them: plain values, copied; what is none is an error here, not nonsense there."""
+"""Command arguments as the wires carry them: plain values, copied; what is none of them is an error here, not there."""
 
 from __future__ import annotations
 
