@@ -21,7 +21,7 @@ SUBSET = "tests/unit/base tests/unit/cli tests/unit/config tests/unit/life tests
 def main() -> int:
     """Run the quickstart; returns its exit status."""
     require_python()
-    programs = environment(".venv", "test", editable=True)
+    programs = environment("pytest >= 8.0", "pytest-timeout >= 2.2")
     directory = Path(sys.argv[1]).absolute() if len(sys.argv) > 1 else ROOT / ".quickstart"
     python = programs / program("python")
     return subprocess.run(

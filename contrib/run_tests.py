@@ -19,7 +19,7 @@ from venv_tools import ROOT, environment, program, require_python
 def main() -> int:
     """Prepare the environment and run every check in it; returns the exit status."""
     require_python()
-    programs = environment(".venv", "test,postgres,mysql,docs", editable=True)
+    programs = environment(extras="test,postgres,mysql,docs")
     path = os.pathsep.join([str(programs), os.environ.get("PATH", os.defpath)])
     check = [programs / program("python"), ROOT / "contrib" / "check", *sys.argv[1:]]
     return subprocess.run(check, cwd=ROOT, env={**os.environ, "PATH": path}, check=False).returncode

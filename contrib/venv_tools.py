@@ -22,15 +22,16 @@ def require_python() -> None:
         )
 
 
-def environment(name: str, extras: str, editable: bool = False) -> Path:
-    """The directory ``name`` in the checkout as a virtual environment with this project installed in it.
+def environment(*requirements: str, extras: str = "") -> Path:
+    """The directory ``.venv`` in the checkout as a virtual environment in which this project can be run.
 
-    Made or brought up to date when setup.py has changed since.  Returns the directory that holds its programs.
+    ``extras`` of the project and further ``requirements`` are installed too.  It is made, or brought up to date when
+    the project's own requirements have changed.  Returns the directory that holds its programs.
     """
-    directory = ROOT / name
+    directory = ROOT / ".venv"
     programs = directory / ("Scripts" if os.name == "nt" else "bin")
     stamp = directory / "installed"
-    wanted = fingerprint(extras)
+    wanted = fingerprint(extras, *requirements)
     if stamp.exists() and stamp.read_text(encoding="utf-8") == wanted:
         return programs
     print(f"Preparing {directory} (a minute or two the first time) ...", flush=True)
@@ -39,16 +40,16 @@ def environment(name: str, extras: str, editable: bool = False) -> Path:
     if not (programs / program("python")).exists():
         venv.create(directory, with_pip=True)
     install = [programs / program("python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    target = f"{ROOT}[{extras}]"
-    if subprocess.run([*install, *(["--editable"] if editable else []), target], check=False).returncode:
+    project = f"{ROOT}[{extras}]" if extras else str(ROOT)
+    if subprocess.run([*install, "--editable", project, *requirements], check=False).returncode:
         sys.exit("pip could not install what is needed; its message is above. Is the package index reachable?")
     stamp.write_text(wanted, encoding="utf-8")
     return programs
 
 
-def fingerprint(extras: str) -> str:
+def fingerprint(*requirements: str) -> str:
     """What an environment depends on: when it changes, pip has to look again."""
-    digest = hashlib.sha256(extras.encode())
+    digest = hashlib.sha256("\n".join(requirements).encode())
     for name in ("setup.py", "pyproject.toml", "buildmaster/plugin_table.py", "buildmaster/__init__.py"):
         digest.update((ROOT / name).read_bytes())
     return digest.hexdigest()
