@@ -8,7 +8,7 @@ import re
 import runpy
 from pathlib import Path
 
-from setuptools import find_packages, setup
+from setuptools import find_namespace_packages, setup
 
 HERE = Path(__file__).resolve().parent
 
@@ -83,7 +83,7 @@ setup(
     long_description_content_type="text/x-rst",
     license="MIT",
     license_files=["LICENSE"],
-    packages=find_packages(include=["buildmaster", "buildmaster.*"]),
+    packages=find_namespace_packages(include=["buildmaster", "buildmaster.*"], exclude=["*.__pycache__*"]),
     include_package_data=True,
     package_data={
         "": ["*.html", "*.txt", "*.css", "*.js", "*.mjs", "*.svg", "*.png", "*.mako", "*.ini", "*.j2", "*.cfg"]
@@ -97,7 +97,6 @@ setup(
         "Development Status :: 4 - Beta",
         "Framework :: Twisted",
         "Intended Audience :: Developers",
-        "License :: OSI Approved :: MIT License",
         "Programming Language :: Python :: 3 :: Only",
         "Programming Language :: Python :: 3.11",
         "Programming Language :: Python :: 3.12",
