@@ -27,6 +27,7 @@ c["builders"] = [util.BuilderConfig(name="one", workernames=["local"], factory=u
     [waiting("first", "apples"), waiting("second", "pears")]))]
 c["title"] = "Orchard"
 """
+FIRST, SECOND = (f'li.step:has(b:text-is("{name}"))' for name in ("first", "second"))
 
 
 @pytest.fixture
@@ -99,15 +100,15 @@ def test_steps_and_log_lines_appear_without_reload_and_go_on_after_a_restart(
     front = Look(browser, url, "")
     build = Look(browser, url, "builders/1")
     force(build)
-    build.see("#step-0 .tail", "apples")
+    build.see(f"{FIRST} .tail", "apples")
     front.see("#live_running", "one #1")
     log = Look(browser, url, "builders/1/builds/1/steps/first/logs/stdio")
     log.see(".row.stdout", "apples")
 
     (gates / "first").touch()
     log.see(".row.stdout", "apples is over")
-    build.see("#step-0 .badge", "success")
-    build.see("#step-1 .tail", "pears")
+    build.see(f"{FIRST} .badge", "success")
+    build.see(f"{SECOND} .tail", "pears")
 
     (gates / "first").unlink()
     assert master.run("restart").returncode == 0, master.log()
@@ -119,11 +120,11 @@ def test_steps_and_log_lines_appear_without_reload_and_go_on_after_a_restart(
         look.ended()
 
     again = Look(browser, url, "builders/1/builds/2")
-    again.see("#step-0 .tail", "apples")
+    again.see(f"{FIRST} .tail", "apples")
     assert master.run("restart").returncode == 0, master.log()
     again.see("h1 .badge", "retry")
     third = Look(browser, url, "builders/1/builds/3")
-    third_log = Look(browser, url, "builders/1/builds/3/steps/0/logs/stdio")
+    third_log = Look(browser, url, "builders/1/builds/3/steps/first/logs/stdio")
     (gates / "first").touch()
     third_log.see(".row.stdout", "apples is over")
     (gates / "second").touch()
@@ -138,7 +139,7 @@ def test_a_build_is_forced_and_stopped_from_the_page(master: RealMaster, browser
     look = Look(browser, url, "#/builders/1")  # as Buildbot's links are
     look.page.wait_for_url(url + "builders/1")
     force(look)
-    look.see("#step-0 .tail", "apples")
+    look.see(f"{FIRST} .tail", "apples")
     look.page.fill("input[name=reason]", "not hungry any more")
     look.page.click("button.danger")
     look.see("h1 .badge", "cancelled")
@@ -159,6 +160,54 @@ def test_pages_can_be_used_without_scripts(master: RealMaster, browser: Any, gat
     while "running" in page.inner_text("h1"):
         page.reload()
     assert "success" in page.inner_text("h1")
-    page.click("#step-0 a.log")
+    page.click(f"{FIRST} a.log")
     assert "apples is over" in page.inner_text("pre.plain-log")
     assert page.locator(".row.stdout a.n").first.get_attribute("href").startswith("#L")
+
+
+def test_a_long_log_is_shown_by_windows(master: RealMaster, browser: Any, gates: Path) -> None:
+    """Only the rows that are seen are in the page, wherever one goes in 200,000 lines."""
+    step = 'steps.ShellCommand(name="seq", command=["sh", "-c", "seq 1 200000; echo needle"])'
+    master.configure(
+        f'c["builders"] = [util.BuilderConfig(name="one", workernames=["local"], factory=util.BuildFactory([{step}]))]'
+    )
+    assert master.run("reconfig").returncode == 0
+    url = f"http://127.0.0.1:{master.web}/"
+    build = Look(browser, url, "builders/1")
+    force(build)
+    build.see("h1 .badge", "success")
+    log = Look(browser, url, "builders/1/builds/1/steps/seq/logs/stdio")
+    log.see(".row.stdout", "12")
+    log.page.get_by_role("button", name="End").click()
+    log.see(".row.stdout", "needle")
+    log.page.get_by_label("Go to line").fill("100000")
+    log.page.get_by_label("Go to line").press("Enter")
+    log.see("#L100000.selected", "99")
+    log.page.get_by_label("Search in the log").fill("NEEDLE")
+    log.page.get_by_label("Search in the log").press("Enter")
+    log.see(".row.hit mark", "needle")
+    assert log.page.locator(".log-rows .row").count() < 200
+    log.ended()
+
+
+def test_a_page_hears_of_builds_by_websocket(master: RealMaster, browser: Any) -> None:
+    url = f"http://127.0.0.1:{master.web}/"
+    look = Look(browser, url, "about")
+    look.page.evaluate(
+        """() => new Promise((resolve) => {
+            window.all = new Promise((resolve) => { window.told = resolve; });
+            const heard = [];
+            const socket = new WebSocket(new URL("ws", location.href).href.replace("http", "ws"));
+            socket.onopen = () => socket.send(JSON.stringify({cmd: "startConsuming", path: "builds/*/new", _id: 7}));
+            socket.onmessage = (event) => {
+                heard.push(JSON.parse(event.data));
+                if (heard.length == 1) resolve();
+                if (heard.length == 2) window.told(heard);
+            };
+        })"""
+    )
+    master.control("forceschedulers/force", "force", builderid=1)
+    answer, event = look.page.evaluate("window.all")
+    assert answer == {"_id": 7, "msg": "OK", "code": 200}
+    assert event["k"] == "builds/1/new"
+    assert event["m"]["number"] == 1
