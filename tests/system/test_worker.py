@@ -5,15 +5,19 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from twisted.internet.protocol import Factory
 
 from buildmaster.base.aio import sleep
 from buildmaster.base.results import RETRY
 from buildmaster.plugins import schedulers, steps, util, worker
+from tests.support import real_reactor
 from tests.support.connections import worker_program
 from tests.support.real_workers import PORT, Site
 
@@ -238,5 +242,71 @@ def test_a_local_worker_is_run_by_the_master_and_started_again(tmp_path: Path, t
         with contextlib.suppress(ProcessLookupError):
             os.kill(second, 0)
             raise AssertionError("the worker outlives the master")
+
+    live.run(story())
+
+
+LEASH = """
+import os, pathlib, signal, sys
+from buildmaster.plugins import schedulers, steps, util, worker
+from tests.support.real_workers import Site
+
+def config():
+    factory = util.BuildFactory([steps.ShellCommand(command=["true"])])
+    return {
+        "workers": [worker.LocalWorker("w")],
+        "builders": [util.BuilderConfig(name="b", workernames=["w"], factory=factory)],
+        "schedulers": [schedulers.ForceScheduler(name="f", builderNames=["b"])],
+    }
+
+async def story(site):
+    await site.start()
+    print((await site.attached("w")).process.pid, flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+site = Site(pathlib.Path(sys.argv[1]), config)
+site.run(story(site))
+"""
+
+
+def test_a_local_worker_ends_when_its_master_is_killed(tmp_path: Path, root: Path, tool: Callable[[str], str]) -> None:
+    if worker_program() is None:
+        tool("buildbot-worker")
+    killed = subprocess.run(
+        [sys.executable, "-c", LEASH, str(tmp_path)], cwd=root, stdout=subprocess.PIPE, timeout=60, text=True
+    )
+    assert killed.returncode == -signal.SIGKILL
+    pid = int(killed.stdout)
+
+    async def gone() -> None:
+        site = Site(tmp_path / "unused", config)
+        await site.until(lambda: not Path(f"/proc/{pid}").exists(), "the worker ends")
+
+    real_reactor.run(gone())
+
+
+def test_a_port_in_use_is_told_at_the_start(live: Site, tmp_path: Path) -> None:
+    port = live.port
+    second = Site(tmp_path / "second", lambda: config(protocols={"pb": {"port": f"tcp:{port}:interface=127.0.0.1"}}))
+    with pytest.raises(AssertionError, match=f"PB port 'tcp:{port}:interface=127.0.0.1' can't be opened: .*in use"):
+        live.run(second.start())
+    live.run(second.stop())
+
+
+def test_a_port_in_use_leaves_the_old_configuration_in_force(live: Site, tmp_path: Path) -> None:
+    async def story() -> None:
+        live.worker("w").process.start()
+        attached = await live.attached("w")
+        conn = attached.conn
+        taken = live.reactor.listenTCP(0, Factory(), interface="127.0.0.1")
+        number = taken.getHost().port
+        before = live.port
+        live.loader.config = lambda: config(protocols={"pb": {"port": f"tcp:{number}:interface=127.0.0.1"}})
+        outcome = await live.master.reconfig()
+        assert not outcome.ok
+        assert any("can't be opened" in line for line in outcome.lines)
+        assert conn.connected
+        assert live.port == before
+        await taken.stopListening()
 
     live.run(story())
