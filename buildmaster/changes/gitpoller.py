@@ -28,6 +28,9 @@ Branches = Sequence[str] | bool | Callable[[str], Any] | None
 STATE = "lastRev"
 """The state's name; its value maps reference (``refs/heads/…`` without that beginning) to object id."""
 
+LIKELY_DEFAULTS = ("refs/heads/main", "refs/heads/master")
+"""What the default branch is called where the server does not tell."""
+
 COMMITS_AT_ONCE = 1000
 """About how many commits are read and stored together."""
 
@@ -163,6 +166,7 @@ class GitPoller(base.ReconfigurablePollingChangeSource):
         git_credentials: git_credential.GitCredentialOptions | None = None,
     ) -> None:
         self.repourl = repourl
+        self.lastRev = None
         self.branches = branches or ([branch] if branch else None)
         self.workdir = os.path.join(self.master.basedir, workdir or "gitpoller-work")
         self.gitbin = gitbin
@@ -233,7 +237,7 @@ class GitPoller(base.ReconfigurablePollingChangeSource):
         gone = [ref for ref in seen if ref not in now]
         if before is None:
             # the first look fetches too, so that later ones know what is old
-            await mirror.news(moved, (), remote.head)
+            await mirror.fetch(now)
             tips = await mirror.commits(sorted(set(now.values()))) if self._keeps_history() else []
             await self._store([], now, tips, now)
             return
@@ -248,7 +252,7 @@ class GitPoller(base.ReconfigurablePollingChangeSource):
         if self.only_tags:
             return ["refs/tags/*"]
         if self.branches is None:
-            return ["HEAD"]
+            return ["HEAD", *LIKELY_DEFAULTS]
         if self.branches is True:
             return ["HEAD", "refs/heads/*"]
         if callable(self.branches):
@@ -261,8 +265,7 @@ class GitPoller(base.ReconfigurablePollingChangeSource):
         if self.only_tags:
             return {ref: sha for ref, sha in objects.items() if ref.startswith(git.TAGS)}
         if self.branches is None:
-            head = remote.objects.get("HEAD")
-            return {remote.head or "refs/heads/master": head} if head else {}
+            return _default_branch(remote)
         if self.branches is True:
             return {ref: sha for ref, sha in objects.items() if ref.startswith(git.HEADS)}
         if callable(self.branches):
@@ -329,12 +332,12 @@ class GitPoller(base.ReconfigurablePollingChangeSource):
         if self._keeps_history():
             branches = {git.short_branch(ref): sha for ref, sha in (moved or {}).items()}
             history = History(self.codebase.project, self.codebase.name, commits, branches)
-        await self._reporter.report(changes, {STATE: state}, history)
+        await self._reporter.report(changes, {STATE: state, "repourl": self.repourl}, history)
         self.lastRev = state
 
     async def _last_seen(self) -> dict[str, str] | None:
-        """Where the references stood; None before the first look."""
-        if self.lastRev is None:
+        """Where the references stood; None before the first look, at this repository."""
+        if self.lastRev is None and await self._reporter.state("repourl", self.repourl) == self.repourl:
             self.lastRev = await self._reporter.state(STATE)
         return self.lastRev
 
@@ -355,6 +358,16 @@ class GitPoller(base.ReconfigurablePollingChangeSource):
     async def _rendered(self, values: list[Any]) -> list[Any]:
         rendered = await maybe(self.renderSecrets, *values)
         return [rendered] if len(values) == 1 else list(rendered)
+
+
+def _default_branch(remote: git.RemoteRefs) -> dict[str, str]:
+    """The default branch and where it stands; nothing for a repository without one."""
+    head = remote.objects.get("HEAD")
+    if remote.head is not None and head is not None:
+        return {remote.head: head}
+    there = {ref: remote.objects[ref] for ref in LIKELY_DEFAULTS if ref in remote.objects}
+    same = {ref: sha for ref, sha in there.items() if sha == head}
+    return dict(list((same or there).items())[:1])
 
 
 def _check_encoding(encoding: Any) -> None:

@@ -92,7 +92,7 @@ class Mirror:
         ``known`` are objects whose ancestors are old.  ``first`` is served first, then references that existed
         before, then new ones; each group by name.
         """
-        await self._fetch(moved)
+        await self.fetch(moved)
         order = sorted(moved, key=lambda ref: (ref != first, moved[ref][0] is None, ref))
         graph = await self._new_commits([moved[ref][1] for ref in order], known)
         told: set[str] = set()
@@ -134,16 +134,19 @@ class Mirror:
         """One at a time in a directory: git's own locks make the second one fail, not wait."""
         return _locks.setdefault(self._workdir, defer.DeferredLock())
 
-    # -- git
-
-    async def _fetch(self, moved: Mapping[str, tuple[str | None, str]]) -> None:
-        specs = [f"+{ref}:{self._local(ref)}" for ref in sorted(moved)]
+    async def fetch(self, refs: Iterable[str]) -> None:
+        """Bring these references, and all that they stand on, here."""
+        specs = [f"+{ref}:{self._local(ref)}" for ref in sorted(refs)]
+        if not specs:
+            return
         args = ["-c", "fetch.prune=false", "fetch", "--progress", "--no-tags", "--no-recurse-submodules"]
         if self._features is not None and self._features.stdin_refspecs:
             await self._git([*args, "--stdin", self._repourl], stdin="".join(f"{spec}\n" for spec in specs))
             return
         for chunk in git.chunked(specs):
             await self._git([*args, self._repourl, *chunk])
+
+    # -- git
 
     async def _new_commits(self, tips: Sequence[str], known: Iterable[str]) -> dict[str, list[str]]:
         """Commits reachable from the tips and not from what is known, each with its parents, parents first."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import shutil
+import time
 
 import pytest
 
+from buildmaster.base.aio import sleep
 from buildmaster.base.errors import ConfigErrors
 from buildmaster.changes.gitpoller import GitPoller
 from buildmaster.config.builder import BuilderConfig
@@ -17,6 +19,7 @@ from buildmaster.schedulers.triggerable import Triggerable
 from buildmaster.worker.base import Worker
 from tests.support.git_repo import GitRepo
 from tests.support.live_master import LiveMaster
+from tests.support.real_reactor import reactor, run
 
 pytestmark = pytest.mark.needs("git")
 
@@ -267,6 +270,45 @@ def test_a_lost_work_directory_is_made_again(watch):
     shutil.rmtree(w.basedir / "gitpoller-work")
     w.repo.commit("two")
     assert w.poll() == [("main", "two")]
+
+
+def test_another_repository_begins_anew(watch, tmp_path):
+    w = watch().start()
+    w.repo.commit("one")
+    w.poll()
+    other = GitRepo(tmp_path / "other")
+    other.commit("elsewhere")
+    w.repo = other
+    w.live.call(w.live.master.reconfig)
+    assert w.poll() == []
+    other.commit("news")
+    assert w.poll() == [("main", "news")]
+
+
+def test_a_repository_with_a_detached_head_has_a_likely_default_branch(watch):
+    w = watch().start()
+    w.repo.commit("one")
+    w.repo.git("checkout", "-q", "--detach")
+    w.poll()
+    w.repo.checkout("main")
+    w.repo.commit("two")
+    w.repo.git("checkout", "-q", "--detach", "HEAD^")
+    assert w.poll() == [("main", "two")]
+
+
+def test_stopping_the_master_ends_a_look_under_way(watch, tmp_path):
+    slow = tmp_path / "slow-git"
+    started = tmp_path / "started"
+    slow.write_text(f"#!/bin/sh\ntouch {started}\nexec sleep 1000\n")
+    slow.chmod(0o755)
+    w = watch(gitbin=str(slow), pollAtLaunch=True).start()
+    deadline = time.monotonic() + 20
+    while not started.exists() and time.monotonic() < deadline:
+        run(sleep(reactor, 0.02))
+    assert started.exists()
+    before = time.monotonic()
+    w.stop()
+    assert time.monotonic() - before < 10
 
 
 def test_a_configured_codebase_keeps_commits_and_branches(watch):
