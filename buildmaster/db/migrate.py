@@ -121,9 +121,6 @@ def upgrade(url: sa.URL, engine_kwargs: dict[str, Any] | None = None, to: str = 
 
     Returns (revision before, revision after).  Raises :class:`Foreign` or :class:`TooNew`, changing nothing.
     """
-    from alembic.migration import MigrationContext
-    from alembic.operations import Operations
-
     from buildmaster.db import dialects
 
     engine = dialects.create_engine(url, True, engine_kwargs)
@@ -134,6 +131,9 @@ def upgrade(url: sa.URL, engine_kwargs: dict[str, Any] | None = None, to: str = 
                 return revision_of(conn), schema.REVISION
             except NeedsUpgrade:
                 pass
+            from alembic.migration import MigrationContext
+            from alembic.operations import Operations
+
             scripts = _script_directory()
             before = revision_of(conn)
             with conn.begin():
