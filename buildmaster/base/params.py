@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from buildmaster.base.errors import error
+from buildmaster.base.showing import show
 
 
 def check_param_type(
@@ -17,7 +18,7 @@ def check_param_type(
     """``value`` if it is of one of ``types``; else report that it must be ``types_msg``, and ``default_value``."""
     if isinstance(value, types):
         return value
-    error(f"{class_inst.__name__} argument {name} must be an instance of {types_msg}, not {value!r}")
+    error(f"{class_inst.__name__} argument {name} must be an instance of {types_msg}, not {show(value)}")
     return default_value
 
 
@@ -59,7 +60,7 @@ def check_param_number_none(value: Any, class_inst: type, name: str) -> float | 
 def check_param_length(value: Any, name: str, max_length: int) -> None:
     """Text of at most ``max_length`` characters; ``name`` says what it is.  A renderable is let pass."""
     if isinstance(value, str) and len(value) > max_length:
-        error(f"{name} {value!r} exceeds maximum length of {max_length}: it has {len(value)} characters")
+        error(f"{name} {show(value)} exceeds maximum length of {max_length}: it has {len(value)} characters")
 
 
 def check_markdown_support(class_inst: type) -> bool:

@@ -9,6 +9,7 @@ from buildmaster.base import where
 from buildmaster.base.configured import ConfiguredMixin
 from buildmaster.base.errors import error
 from buildmaster.base.params import check_param_length
+from buildmaster.base.showing import show
 from buildmaster.base.strings import bytes2unicode, safeTranslate
 
 RESERVED_UNDERSCORE_NAMES = ["__Janitor"]
@@ -92,7 +93,7 @@ class BuilderConfig(ConfiguredMixin):
 
     def _check_name(self, name: Any) -> str:
         if not isinstance(name, str | bytes) or not name:
-            error(f"builder's name is required: name must be a non-empty string, not {name!r}")
+            error(f"builder's name is required: name must be a non-empty string, not {show(name)}")
             return UNKNOWN
         text: str = bytes2unicode(name)
         if text.startswith("_") and text not in RESERVED_UNDERSCORE_NAMES:
@@ -104,7 +105,7 @@ class BuilderConfig(ConfiguredMixin):
         if factory is None:
             error(f"{self._what}: has no factory; give it factory=util.BuildFactory([…])")
         elif not callable(getattr(factory, "newBuild", None)):
-            error(f"{self._what}: factory is not a BuildFactory instance but {factory!r}")
+            error(f"{self._what}: factory is not a BuildFactory instance but {show(factory)}")
         return factory
 
     def _check_workernames(self, workername: Any, workernames: Any) -> list[str]:
@@ -115,13 +116,13 @@ class BuilderConfig(ConfiguredMixin):
         elif isinstance(workernames, Iterable):
             given = list(workernames)
         else:
-            error(f"{self._what}: workernames must be a list or a string, not {workernames!r}")
+            error(f"{self._what}: workernames must be a list or a string, not {show(workernames)}")
             return []
         if workername is not None:
             given.append(workername)
         wrong = [one for one in given if not isinstance(one, str)]
         for one in wrong:
-            error(f"{self._what}: workername must be a string but it is {one!r}")
+            error(f"{self._what}: workername must be a string but it is {show(one)}")
         names = list(dict.fromkeys(one for one in given if isinstance(one, str) and one))
         if not names and not wrong:
             error(f"{self._what}: at least one workername is required; give it workernames=[…]")
@@ -131,7 +132,7 @@ class BuilderConfig(ConfiguredMixin):
         if given is None:
             return default
         if not isinstance(given, str) or not given:
-            error(f"{self._what}: {what} must be a non-empty string, not {given!r}")
+            error(f"{self._what}: {what} must be a non-empty string, not {show(given)}")
             return default
         return given
 
@@ -139,7 +140,7 @@ class BuilderConfig(ConfiguredMixin):
         if tags is None:
             return []
         if not isinstance(tags, list | tuple):
-            error(f"{self._what}: tags must be a list, not {tags!r}")
+            error(f"{self._what}: tags must be a list, not {show(tags)}")
             return []
         if any(not isinstance(tag, str) for tag in tags):
             error(f"{self._what}: tags list contains something that is not a string")
@@ -151,13 +152,13 @@ class BuilderConfig(ConfiguredMixin):
 
     def _check_callable(self, what: str, value: Any) -> Any:
         if value is not None and not callable(value):
-            error(f"{self._what}: {what} must be a callable, not {value!r}")
+            error(f"{self._what}: {what} must be a callable, not {show(value)}")
             return None
         return value
 
     def _check_switch(self, what: str, value: Any) -> Any:
         if value is not None and not isinstance(value, bool) and not callable(value):
-            error(f"{self._what}: {what} must be a callable, True, or False, not {value!r}")
+            error(f"{self._what}: {what} must be a callable, True, or False, not {show(value)}")
             return None
         return value
 
@@ -165,21 +166,21 @@ class BuilderConfig(ConfiguredMixin):
         if value is None:
             return {}
         if not isinstance(value, Mapping):
-            error(f"{self._what}: {what} must be a dictionary, not {value!r}")
+            error(f"{self._what}: {what} must be a dictionary, not {show(value)}")
             return {}
         for key in value:
             if not isinstance(key, str):
-                error(f"{self._what}: the keys of {what} must be strings, but one is {key!r}")
+                error(f"{self._what}: the keys of {what} must be strings, but one is {show(key)}")
         return dict(value)
 
     def _check_text(self, what: str, value: Any) -> str | None:
         if value is not None and not isinstance(value, str):
-            error(f"{self._what}: {what} must be a string or None, not {value!r}")
+            error(f"{self._what}: {what} must be a string or None, not {show(value)}")
             return None
         return value
 
     def _check_format(self, value: Any) -> str | None:
         if value not in (None, "markdown"):
-            error(f'{self._what}: builder description format must be None or "markdown", not {value!r}')
+            error(f'{self._what}: builder description format must be None or "markdown", not {show(value)}')
             return None
         return str(value) if value else None

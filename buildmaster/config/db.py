@@ -49,16 +49,17 @@ def db_config(config_dict: Mapping[str, Any]) -> DBConfig:
     if isinstance(given, DBConfig):
         return given
     if not isinstance(given, Mapping):
-        error(f"c['db'] must be a dictionary, not {given!r}; write c['db'] = {{'db_url': 'sqlite:///state.sqlite'}}")
+        kind = type(given).__name__  # the value itself may hold a password
+        error(f"c['db'] must be a dictionary, not of {kind}; write c['db'] = {{'db_url': 'sqlite:///state.sqlite'}}")
         return DBConfig()
     unknown = sorted(map(str, set(given) - {"db_url", "engine_kwargs"}))
     if unknown:
         error(f"unrecognized keys in c['db']: {', '.join(unknown)}; it takes db_url and engine_kwargs")
     url, engine_kwargs = given.get("db_url", DEFAULT_DB_URL), given.get("engine_kwargs", {})
     if not isinstance(url, str) and not IRenderable.providedBy(url):
-        error(f"c['db']['db_url'] must be a string, not {url!r}")
+        error(f"c['db']['db_url'] must be a string, not of {type(url).__name__}")
         url = DEFAULT_DB_URL
     if not isinstance(engine_kwargs, Mapping):
-        error(f"c['db']['engine_kwargs'] must be a dictionary, not {engine_kwargs!r}")
+        error(f"c['db']['engine_kwargs'] must be a dictionary, not of {type(engine_kwargs).__name__}")
         engine_kwargs = {}
     return DBConfig(url, engine_kwargs)

@@ -8,6 +8,7 @@ from typing import Any
 
 from buildmaster.base.compare import ComparableMixin
 from buildmaster.base.errors import ConfigErrors, capture_config_errors, error
+from buildmaster.base.showing import show, words_of
 from buildmaster.config import settings
 from buildmaster.config.db import DBConfig, db_config
 from buildmaster.config.lists import Lists
@@ -131,11 +132,13 @@ class MasterConfig(ComparableMixin):
     def _run_configurators(config_dict: dict[str, Any], errors: LocatedErrors) -> None:
         configurators = config_dict.get("configurators", [])
         if not isinstance(configurators, list | tuple):
-            errors.of_key("configurators", f"c['configurators'] must be a list, not {configurators!r}")
+            errors.of_key("configurators", f"c['configurators'] must be a list, not {show(configurators)}")
             return
         for configurator in configurators:
             if not callable(getattr(configurator, "configure", None)):
-                errors.of_key("configurators", f"c['configurators'] holds {configurator!r}, which is no configurator")
+                errors.of_key(
+                    "configurators", f"c['configurators'] holds {show(configurator)}, which is no configurator"
+                )
                 continue
             try:
                 configurator.configure(config_dict)
@@ -144,7 +147,7 @@ class MasterConfig(ComparableMixin):
             except Exception as raised:  # policy: told as a mistake of the configuration, with all others
                 errors.of_key(
                     "configurators",
-                    f"configurator {type(configurator).__name__} raised {type(raised).__name__}: {raised}",
+                    f"configurator {type(configurator).__name__} raised {words_of(raised)}",
                 )
 
     @staticmethod
@@ -203,9 +206,9 @@ def protocols(config_dict: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     for name, options in settings.dictionary(config_dict, "protocols").items():
         if not isinstance(name, str):
-            error(f"c['protocols'] keys must be strings, not {name!r}")
+            error(f"c['protocols'] keys must be strings, not {show(name)}")
         elif not isinstance(options, Mapping):
-            error(f"c['protocols']['{name}'] must be a dict, say {{'port': 9989}}, not {options!r}")
+            error(f"c['protocols']['{name}'] must be a dict, say {{'port': 9989}}, not {show(options)}")
         elif not isinstance(options.get("port", 0), int | str):
             error(f"c['protocols']['{name}']['port'] must be a port or an endpoint's description as a string")
         else:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from buildmaster.base.sameness import same
+from buildmaster.base.showing import show
 from buildmaster.config.builder import BuilderConfig
 from buildmaster.config.places import LocatedErrors, place_of
 from buildmaster.process.codebase import Codebase
@@ -105,7 +106,7 @@ class Lists:
     def _items(self, key: str) -> list[Any]:
         value = self._config.get(key, [])
         if value is None or isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable):
-            self._errors.of_key(key, f"c['{key}'] must be a list, not {value!r}")
+            self._errors.of_key(key, f"c['{key}'] must be a list, not {show(value)}")
             return []
         return list(value)
 
@@ -133,7 +134,7 @@ class Lists:
 
     def _wrong(self, key: str, item: Any, what: str) -> None:
         mend = f"; it is the class: call it, {item.__name__}(…)" if isinstance(item, type) else ""
-        message = f"c['{key}'] holds {item!r}, which is not {what}{mend}"
+        message = f"c['{key}'] holds {show(item)}, which is not {what}{mend}"
         self._errors.at(place_of(item) or self._errors.key_place(key), message)
 
     def _unique(self, what: str, found: list[Any]) -> list[Any]:

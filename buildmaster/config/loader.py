@@ -14,12 +14,17 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from twisted.logger import Logger
+
 from buildmaster.base.compare import ComparableMixin
 from buildmaster.base.errors import ConfigErrors, capture_config_errors
+from buildmaster.base.showing import show, words_of
 from buildmaster.base.where import CONFIG_MODULE, Place, shorten
 from buildmaster.config.generation import MasterConfig
 from buildmaster.config.modules import LocalModules, fresh_modules, note_digest
 from buildmaster.config.places import LocatedErrors
+
+log = Logger()
 
 SectionCheck = Callable[[Any], Iterable[str]]
 """Gets the value of a key of the configuration and says what is wrong with it."""
@@ -51,11 +56,23 @@ class FileLoader(ComparableMixin):
             if config_dict is None:
                 raise ConfigErrors(errors.errors)
             errors.sources.extend(modules.files())
-            config = MasterConfig.checked(config_dict, filename, errors, self._section_checks)
-            if errors:
-                raise ConfigErrors(errors.errors)
+            config = self._checked(config_dict, filename, errors, modules)
         self._generation += 1
         config.generation = self._generation
+        return config
+
+    def _checked(
+        self, config_dict: dict[str, Any], filename: str, errors: LocatedErrors, modules: LocalModules
+    ) -> MasterConfig:
+        try:
+            config = MasterConfig.checked(config_dict, filename, errors, self._section_checks)
+        except Exception as raised:  # policy: objects of the user's may raise when they are looked at; that is told
+            log.failure("checking the configuration failed")
+            place = _user_place(raised.__traceback__, filename, modules)
+            errors.at(place, f"checking the configuration failed: {words_of(raised)}; twistd.log has the traceback")
+            raise ConfigErrors(errors.errors) from raised
+        if errors:
+            raise ConfigErrors(errors.errors)
         return config
 
 
@@ -93,7 +110,9 @@ def execute(basedir: str, filename: str, errors: LocatedErrors, modules: LocalMo
         for message in raised.errors:
             errors.at(_user_place(sys.exc_info()[2], filename, modules), message)
         return None
-    except (Exception, SystemExit) as raised:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as raised:
         errors.errors.append(_explain(raised, filename, errors.basedir, modules))
         return None
     finally:
@@ -119,7 +138,7 @@ def _config_dict(module: types.ModuleType, filename: str, errors: LocatedErrors)
     if found is None:
         errors.addError(f"{name} does not define 'BuildmasterConfig'; let it begin with: c = BuildmasterConfig = {{}}")
     elif not isinstance(found, dict):
-        errors.addError(f"{name}: 'BuildmasterConfig' must be a dictionary, not {found!r}")
+        errors.addError(f"{name}: 'BuildmasterConfig' must be a dictionary, not {show(found)}")
     else:
         return found
     return None
@@ -141,10 +160,10 @@ def _explain(raised: BaseException, filename: str, basedir: str | None, modules:
 
 
 def _what(raised: BaseException) -> str:
-    text = str(raised)
+    words = words_of(raised)
     if isinstance(raised, SystemExit):
-        return f"the file ends the process (SystemExit: {text}); a configuration may not do that"
-    return f"{type(raised).__name__}: {text}" if text else type(raised).__name__
+        return f"the file ends the process ({words}); a configuration may not do that"
+    return words
 
 
 def _user_place(tb: types.TracebackType | None, filename: str, modules: LocalModules) -> Place | None:

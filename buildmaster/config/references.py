@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from buildmaster.base.errors import ConfigErrors
 from buildmaster.base.interfaces import IRenderable
+from buildmaster.base.showing import show
 from buildmaster.base.where import Place
 from buildmaster.config.places import LocatedErrors, place_of
 from buildmaster.locks import BaseLockId, LockAccess
@@ -148,7 +149,7 @@ class References:
         if IRenderable.providedBy(given):
             return []
         if not isinstance(given, list | tuple | set):
-            self._errors.of(owner, f"{what}: locks must be a list, not {given!r}")
+            self._errors.of(owner, f"{what}: locks must be a list, not {show(given)}")
             return []
         return [lock for lock in (self._lock(owner, what, one) for one in given) if lock is not None]
 
@@ -158,7 +159,7 @@ class References:
         if isinstance(given, BaseLockId):
             return given
         if not IRenderable.providedBy(given):
-            self._errors.of(owner, f"{what}: {given!r} in locks is no lock; write lock.access('counting')")
+            self._errors.of(owner, f"{what}: {show(given)} in locks is no lock; write lock.access('counting')")
         return None
 
     def _check_ports(self) -> None:
@@ -180,7 +181,7 @@ class References:
         try:
             return normal_port(port)
         except ConfigErrors:
-            self._errors.of_key(key, f"{what} is {port!r}: it must be a number (9989) or an endpoint ('tcp:9989')")
+            self._errors.of_key(key, f"{what} is {show(port)}: it must be a number (9989) or an endpoint ('tcp:9989')")
             return None
 
     def _at(self, thing: Any) -> str:

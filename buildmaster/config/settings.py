@@ -13,6 +13,7 @@ from twisted.logger import Logger
 
 from buildmaster.base.errors import error
 from buildmaster.base.revlinks import default_revlink_matcher
+from buildmaster.base.showing import show
 from buildmaster.properties import Properties
 
 log = Logger()
@@ -164,9 +165,11 @@ RETIRED = {
 
 def unknown_key(key: Any) -> str:
     """The message about a key that is none, with what was probably meant."""
+    if not isinstance(key, str):
+        return f"Unknown BuildmasterConfig key {show(key)}: keys are strings"
     if key in RETIRED:
         return f"Unknown BuildmasterConfig key {key}: {RETIRED[key]}"
-    near = difflib.get_close_matches(str(key), KEYS, n=1, cutoff=0.6)
+    near = difflib.get_close_matches(key, KEYS, n=1, cutoff=0.6)
     mend = f"; did you mean {near[0]!r}?" if near else "; delete it, or keep the value in a variable of its own"
     return f"Unknown BuildmasterConfig key {key}{mend}"
 
@@ -182,7 +185,7 @@ def _plain(setting: Setting, config_dict: Mapping[str, Any]) -> Any:
     value = config_dict[setting.key]
     wanted = setting.rule(value)
     if wanted is not None:
-        error(f"c['{setting.key}'] must be {wanted}, not {value!r}")
+        error(f"c['{setting.key}'] must be {wanted}, not {show(value)}")
         return setting.default
     if setting.key == "buildbotURL" and not value.endswith("/"):
         return value + "/"
@@ -196,7 +199,7 @@ def global_properties(config_dict: Mapping[str, Any], source: str) -> Properties
     properties = Properties()
     given = dictionary(config_dict, "properties")
     for name in [name for name in given if not isinstance(name, str)]:
-        error(f"c['properties']: the name of a property must be a string, not {name!r}")
+        error(f"c['properties']: the name of a property must be a string, not {show(name)}")
     properties.update({name: value for name, value in given.items() if isinstance(name, str)}, source)
     return properties
 
@@ -212,7 +215,7 @@ def caches(config_dict: Mapping[str, Any]) -> dict[str, int]:
             given = {**given, new: config_dict[old]}
     for name, size in given.items():
         if not isinstance(size, int) or isinstance(size, bool):
-            error(f"value for cache size '{name}' must be an integer, not {size!r}")
+            error(f"value for cache size '{name}' must be an integer, not {show(size)}")
         elif size < 1:
             error(f"'{name}' cache size must be at least 1, got '{size}'")
         else:
@@ -230,7 +233,7 @@ def validation(config_dict: Mapping[str, Any]) -> dict[str, Any]:
         try:
             patterns[name] = re.compile(pattern)
         except (re.error, TypeError) as wrong:
-            error(f"c['validation']['{name}'] must be a regular expression, not {pattern!r}: {wrong}")
+            error(f"c['validation']['{name}'] must be a regular expression, not {show(pattern)}: {wrong}")
     return patterns
 
 
@@ -243,7 +246,7 @@ def metrics(config_dict: Mapping[str, Any]) -> dict[str, Any] | None:
         if name not in ("log_interval", "periodic_interval"):
             error(f"unrecognized keys in c['metrics']: {name}; it takes log_interval and periodic_interval")
         elif value is not None and not isinstance(value, int | float):
-            error(f"c['metrics']['{name}'] must be a number of seconds or None, not {value!r}")
+            error(f"c['metrics']['{name}'] must be a number of seconds or None, not {show(value)}")
     return given
 
 
@@ -261,7 +264,7 @@ def mq(config_dict: Mapping[str, Any]) -> dict[str, Any]:
     given = {"type": "simple", **dictionary(config_dict, "mq")}
     known = _MQ_KEYS.get(given["type"]) if isinstance(given["type"], str) else None
     if known is None:
-        error(f"mq type {given['type']!r} is not known; leave c['mq'] out, or use 'simple'")
+        error(f"mq type {show(given['type'])} is not known; leave c['mq'] out, or use 'simple'")
         return {"type": "simple"}
     unknown = sorted(map(str, set(given) - known))
     if unknown:
@@ -273,6 +276,6 @@ def dictionary(config_dict: Mapping[str, Any], key: str) -> dict[str, Any]:
     """The dictionary under a key, empty if there is none."""
     value = config_dict.get(key, {})
     if not isinstance(value, Mapping):
-        error(f"c['{key}'] must be a dictionary, not {value!r}")
+        error(f"c['{key}'] must be a dictionary, not {show(value)}")
         return {}
     return dict(value)

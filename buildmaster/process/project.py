@@ -8,6 +8,7 @@ from buildmaster.base import where
 from buildmaster.base.compare import ComparableMixin
 from buildmaster.base.errors import error
 from buildmaster.base.params import check_param_length, check_param_str, check_param_str_none
+from buildmaster.base.showing import show
 
 MAX_NAME = 512
 MAX_SLUG = 50
@@ -37,7 +38,8 @@ class Project(ComparableMixin):
         self.slug = check_slug(type(self), slug, self.name)
         self.description = check_param_str_none(description, type(self), "description")
         if description_format not in (None, "markdown"):
-            error(f'project {name!r}: description format must be None or "markdown", not {description_format!r}')
+            shown = show(description_format)
+            error(f'project {self.name!r}: description format must be None or "markdown", not {shown}')
             description_format = None
         self.description_format = description_format
 

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 
 import attrs
 
+from buildmaster.base.showing import words_of
+
 
 @attrs.frozen
 class ServiceFailure:
@@ -39,5 +41,4 @@ class ReconfigFailed(Exception):
 
 def cause_of(error: BaseException) -> str:
     """Type and text of an exception, in one line."""
-    text = str(error).strip().replace("\n", "; ")
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+    return words_of(error).replace("\n", "; ")

@@ -59,7 +59,7 @@ def test_defaults():
         ("c['mq'] = {'type': 'foo'}", "mq type 'foo' is not known"),
         ("c['mq'] = {'type': 'simple', 'x': 1}", "unrecognized keys in c['mq']: x"),
         ("c['db'] = {'x': 1}", "unrecognized keys in c['db']: x; it takes db_url and engine_kwargs"),
-        ("c['db'] = 'sqlite:///x'", "c['db'] must be a dictionary, not 'sqlite:///x'"),
+        ("c['db'] = 'sqlite:///x'", "c['db'] must be a dictionary, not of str"),
         ("c['protocols'] = {'pb': 9989}", "c['protocols']['pb'] must be a dict"),
         ("c['protocols'] = {'pb': {'port': 'x'}}", "c['protocols']['pb']['port'] is 'x': it must be a number"),
         ("c['protocols'] = {'pb': {'port': 1}, 'x': {'port': 'tcp:1'}}", "are the same port, tcp:1"),
@@ -302,6 +302,41 @@ def test_everything_is_told_at_once(directory):
         "master.cfg:11: c['logMaxSize'] must be an int, not 'big'",
         "master.cfg:12: builder 'x' uses unknown workers 'v'",
         "master.cfg:13: Unknown builder 'y' in scheduler 'g'",
+    ]
+
+
+def test_a_password_is_not_in_the_message(directory):
+    for value in ("'postgresql://u:s3cret@h/d'", "['postgresql://u:s3cret@h/d']"):
+        assert not any("s3cret" in one for one in directory.errors_with(f"c['db'] = {value}"))
+
+
+def test_values_that_can_not_show_themselves_are_told_too(directory):
+    addition = """
+    class Mute:
+        def __repr__(self): raise ValueError
+    c['title'] = Mute()
+    c['services'] = [Mute()]
+    c[3] = 'x' * 1000
+    c['logMaxSize'] = 'x' * 1000
+    """
+    errors = directory.errors_with(addition)
+    assert errors[:2] == [
+        "Unknown BuildmasterConfig key 3: keys are strings",
+        "master.cfg:12: c['title'] must be a string, not <Mute, whose repr fails>",
+    ]
+    assert errors[2] == f"master.cfg:15: c['logMaxSize'] must be an int, not '{'x' * 118}…"
+    assert errors[3].startswith("master.cfg:13: c['services'] holds <Mute, whose repr fails>, which is not a reporter")
+
+
+def test_an_object_that_raises_when_it_is_looked_at(directory):
+    addition = """
+    class Odd(schedulers.ForceScheduler):
+        def listBuilderNames(self):
+            raise ValueError('not yet')
+    c['schedulers'].append(Odd(name='odd', builderNames=['b']))
+    """
+    assert directory.errors_with(addition) == [
+        "master.cfg:12: checking the configuration failed: ValueError: not yet; twistd.log has the traceback"
     ]
 
 

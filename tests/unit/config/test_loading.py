@@ -82,6 +82,28 @@ def test_a_file_that_ends_the_process_does_not(directory):
     ]
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("class E(BaseException): pass\nraise E('x')\n", "master.cfg:2: error while parsing config file: E: x"),
+        ("class E(Exception):\n  def __str__(self): raise ValueError\nraise E\n", "master.cfg:3: error while parsing"),
+        (
+            "def f(): f()\nf()\n",
+            "master.cfg:1 (reached from master.cfg:2): error while parsing config file: RecursionError",
+        ),
+        (
+            "x = '\0'\n",
+            "master.cfg: error while parsing config file: SyntaxError: source code string cannot contain null",
+        ),
+        ("", "master.cfg does not define 'BuildmasterConfig'"),
+        ("# -*- coding: nonesuch -*-\n", "master.cfg: error while parsing config file: SyntaxError: unknown encoding"),
+    ],
+)
+def test_odd_files(directory, text, message):
+    (found,) = directory.errors(text)
+    assert found.startswith(message)
+
+
 def test_config_error_is_collected_with_its_line(directory):
     text = "from buildbot import config\n" + MINIMAL + "config.error('first')\nconfig.error('second')\nc['x'] = 1\n"
     assert directory.errors(text) == [
