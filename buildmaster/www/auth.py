@@ -149,13 +149,16 @@ async def log_in(master: Any, request: Any, username: str) -> None:
 
 
 def redirect_target(master: Any, request: Any) -> bytes:
-    """Where to go after a login: the page named in ``redirect``, never another site."""
+    """Where to go after a login or logout: the page named in ``redirect``, never another site.
+
+    It is relative, so that it is right under whatever name the browser reached the master.
+    """
     wanted = bytes2unicode(request.args.get(b"redirect", [b""])[0], errors="replace")
     path = wanted.lstrip("#")
     parts = urlsplit(path)
     if parts.scheme or parts.netloc or path.startswith(("//", "/\\", "\\")):
         path = ""
-    return protect_redirect_url(bytes2unicode(master.config.buildbotURL) + path.lstrip("/"))
+    return protect_redirect_url("../" + path.lstrip("/"))
 
 
 def _redirect(master: Any, request: Any) -> Redirect:
@@ -300,8 +303,7 @@ class _PasswordLogin(Resource):
         )
         proven = await self.auth.check_password(username, password)
         if proven is None:
-            base = bytes2unicode(self.master.config.buildbotURL)
-            raise Redirect(f"{base}login?failed=1")
+            raise Redirect("../login?failed=1")
         await log_in(self.master, request, proven)
         raise Redirect(redirect_target(self.master, request))
 

@@ -13,7 +13,7 @@ from buildmaster.plugins import util
 from buildmaster.www.auth import RemoteUserAuth, UserInfoProviderBase
 from tests.unit.www.conftest import Web
 
-BASE = "http://ci.example:8010/"
+BASE = "../"
 
 
 def basic(name: str, password: str) -> dict[str, str]:

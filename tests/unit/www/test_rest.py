@@ -210,6 +210,18 @@ def test_a_client_that_hangs_up_in_the_middle_of_a_log_is_no_error(web: Web, log
     assert web.client.get("/api/v2/builders").status == 200
 
 
+def test_build_data_is_sent_as_it_is(web: Web) -> None:
+    build = web.add_build()
+    web.update("setBuildData", build["buildid"], "cover", b"\x00\xff<b>", "test")
+    shown = web.client.get("/api/v2/builds/1/data/cover").json["build_data"][0]
+    assert (shown["name"], shown["length"], shown["source"]) == ("cover", 5, "test")
+    answer = web.client.get("/api/v2/builds/1/data/cover/value")
+    assert answer.body == b"\x00\xff<b>"
+    assert answer.header("content-type") == "application/octet-stream"
+    assert (answer.header("content-security-policy") or "").startswith("sandbox")
+    assert web.client.get("/api/v2/builds/1/data/none/value").status == 404
+
+
 # -- other origins -----------------------------------------------------------------------------------------------------
 
 
