@@ -357,9 +357,9 @@ class Build(PropertiesMixin):
                 break
             if self.terminate and not await self._always_runs(step):
                 continue
+            self.currentStep = step
             await maybe(step.addStep)
             self.executedSteps.append(step)
-            self.currentStep = step
             results = await step.startStep(self.conn)
             await maybe(self.stepDone, results, step)
             self.currentStep = None

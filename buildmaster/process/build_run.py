@@ -101,13 +101,23 @@ class BuildRun:
             final = failure.check(LatentWorkerCannotSubstantiate) is not None
             log.failure("preparing the worker for {build!r}", failure, build=build)
             build.results = EXCEPTION if final else RETRY
+            self._quarantine(True)
             await as_deferred(build.buildPreparationFailure(failure, "worker_prepare"))
             return False
+        self._quarantine(False)
         build.preparation.finish(SUCCESS, f"worker {build.getWorkerName()} ready")
         if build.stopped:
             return False
         build.setStateString("building")
         return True
+
+    def _quarantine(self, failed: bool) -> None:
+        """A worker that could not be prepared gets no build for a while; for one that could, the while begins anew."""
+        worker = getattr(self._build.workerforbuilder, "worker", None)
+        if worker is not None and failed:
+            worker.putInQuarantine()
+        elif worker is not None:
+            worker.resetQuarantine()
 
     async def _skip(self) -> bool:
         build = self._build

@@ -116,7 +116,7 @@ class ShellMixin:
         step: Any = self
         words = command_words(self.command) if step.descriptionDone is None else None
         if words is None:
-            return super().getResultSummary()  # type: ignore[misc]
+            return super().getResultSummary()
         text = with_result(words, step.results, step.timed_out)
         if step.build is not None:
             text = step.build.properties.cleanupTextFromSecrets(text)

@@ -88,7 +88,7 @@ class StepRun:
             if not step.stopped:
                 log.failure("in step {name!r} of {build!r}", failure, name=step.name, build=step.build)
             await self._log_failure(failure)
-        if self._lost:
+        if self._lost or (step.stopped and _worker_is_lost(step)):
             return RETRY
         return CANCELLED if step.stopped and results != RETRY else results
 

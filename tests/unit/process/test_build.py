@@ -334,6 +334,27 @@ def test_a_worker_that_is_lost_while_it_is_prepared(start):
     assert kit.last()["results"] == RETRY and results(kit) == []
 
 
+def test_a_worker_that_refuses_a_build_gets_none_for_a_while(start):
+    kit = start(good())
+    refuse = [True]
+    accept = kit.worker.conn.remoteStartBuild
+
+    def answer(name):
+        return defer.fail(OSError("no room")) if refuse else accept(name)
+
+    kit.worker.conn.remoteStartBuild = answer
+    kit.build(1)
+    assert [(build["results"], build["state_string"]) for build in kit.get("builds")] == [
+        (RETRY, "retry error while worker_prepare")
+    ]
+    assert "no room" in kit.log("worker_preparation", "err.text")
+    refuse.clear()
+    kit.advance(8)
+    assert len(kit.get("builds")) == 1
+    kit.advance(3)
+    assert kit.last()["results"] == SUCCESS
+
+
 def test_a_build_is_stopped_through_the_data_api(start):
     kit = start(ShellCommand(command=["hang"]))
     kit.build()
