@@ -22,6 +22,7 @@ from twisted.spread import pb
 from zope.interface import implementer
 
 from buildmaster.base.aio import deferred, maybe
+from buildmaster.net.banana import FastBanana
 
 log = Logger()
 
@@ -116,8 +117,8 @@ def _leave(avatar: Any, mind: Any) -> None:
         gone.addErrback(lambda f: log.failure("a PB client's good-bye failed", f))
 
 
-class Broker(pb.Broker):
-    """A connection that does not fill the log with the tracebacks of refused logins."""
+class Broker(FastBanana, pb.Broker):
+    """A connection that reads fast and does not fill the log with the tracebacks of refused logins."""
 
     def _sendFailure(self, fail: Failure, requestID: int) -> None:
         if fail.check(UnauthorizedLogin, Refused):
