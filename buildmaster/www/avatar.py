@@ -112,7 +112,7 @@ class AvatarGitHub(AvatarBase):
         sent = {"User-Agent": "buildmaster", "Accept": "application/vnd.github+json"}
         if self.token:
             sent["Authorization"] = f"token {self.token}"
-        options: dict[str, Any] = {"headers": sent, "timeout": 10}
+        options: dict[str, Any] = {"headers": sent, "timeout": 10, "reactor": self.master.reactor}
         if self.client_creds:
             options["auth"] = self.client_creds
         if self.client is not None:

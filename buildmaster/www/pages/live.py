@@ -1,9 +1,10 @@
 """Pages that change while they are looked at.
 
 A page's changing parts are the blocks ``live_*`` of its template.  When events come that concern it, the page is
-loaded again, at most every :data:`EVERY_SECONDS`, and the parts that differ are sent whole.  So what a browser shows
-depends on the state alone and not on having seen every event: after a lost connection or a restart of the master the
-next message puts it right.  Visitors who see the same page share one loading of it.
+loaded again, at most every :data:`EVERY_SECONDS` and not more often than can be afforded, and the parts that differ
+are sent whole.  So what a browser shows depends on the state alone and not on having seen every event: after a lost
+connection or a restart of the master the next message puts it right.  Visitors who see the same page share one
+loading of it.
 """
 
 from __future__ import annotations
@@ -21,6 +22,10 @@ from buildmaster.www.sse import Stream
 log = Logger()
 
 EVERY_SECONDS = 0.25
+#: a page that takes long to load is loaded less often: it shall not take more than a twentieth of the time …
+COST_FACTOR = 20.0
+#: … but at least this often
+AT_LATEST_SECONDS = 3.0
 
 Filters = Sequence[tuple["str | None", ...]]
 
@@ -81,6 +86,7 @@ class LiveView:
         self._loading = False
         self._dirty = False
         self._last = float("-inf")
+        self._cost = 0.0
         self._lock = defer.DeferredLock()
 
     async def join(self, request: Any, since: int | None) -> PageStream:
@@ -128,7 +134,8 @@ class LiveView:
     def _schedule(self) -> None:
         if self._loading or (self._timer is not None and self._timer.active()):
             return
-        due = max(0.0, self._last + EVERY_SECONDS - self.master.reactor.seconds())
+        pace = min(AT_LATEST_SECONDS, max(EVERY_SECONDS, COST_FACTOR * self._cost))
+        due = max(0.0, self._last + pace - self.master.reactor.seconds())
         self._timer = self.master.reactor.callLater(due, self._due)
 
     def _due(self) -> None:
@@ -151,6 +158,7 @@ class LiveView:
 
     async def _reload(self) -> None:
         self._loading, self._dirty = True, False
+        begun = self.master.reactor.seconds()
         try:
             position = self.master.mq.journal.head
             loaded: Loaded = await self._load()
@@ -160,6 +168,7 @@ class LiveView:
         finally:
             self._loading = False
             self._last = self.master.reactor.seconds()
+            self._cost = self._last - begun
             if self._dirty:
                 self._schedule()
 
