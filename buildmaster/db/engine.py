@@ -15,7 +15,6 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import exc
 from twisted.internet import defer
-from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -51,7 +50,7 @@ class Database:
         url: str,
         basedir: str,
         executor: Executor,
-        clock: IReactorTime,
+        clock: Any,
         engine_kwargs: dict[str, Any] | None = None,
     ) -> None:
         self.url = dialects.parse_url(url, basedir)

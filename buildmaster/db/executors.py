@@ -11,7 +11,6 @@ import threading
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
 Job = Callable[[], Any]
@@ -107,7 +106,7 @@ class InlineExecutor:
 
     stopping = False
 
-    def __init__(self, clock: IReactorTime) -> None:
+    def __init__(self, clock: Any) -> None:
         self._clock = clock
 
     def start(self) -> None:

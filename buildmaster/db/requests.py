@@ -287,7 +287,7 @@ def complete_in(
 
 
 def _end(txn: Txn, rows: Sequence[Any], results: int, at: float, superseded_by: int | None) -> None:
-    values = {"state": int(RequestState.COMPLETE), "results": results, "complete_at": at}
+    values: dict[str, Any] = {"state": int(RequestState.COMPLETE), "results": results, "complete_at": at}
     txn.execute(
         sa.update(_requests)
         .where(_requests.c.id.in_([row.id for row in rows]), _requests.c.state != RequestState.COMPLETE)

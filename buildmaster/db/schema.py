@@ -6,6 +6,8 @@ by the database; a table stands after those it refers to.  A change to this file
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
 
@@ -18,7 +20,7 @@ metadata = sa.MetaData(
     }
 )
 
-_MYSQL = {"mysql_engine": "InnoDB", "mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_bin"}
+_MYSQL: dict[str, Any] = {"mysql_engine": "InnoDB", "mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_bin"}
 
 Id = sa.Integer
 BigId = sa.BigInteger().with_variant(sa.Integer, "sqlite")
@@ -30,15 +32,15 @@ Flag = sa.SmallInteger  # 0 or 1: the same literal on every database
 
 
 def _table(name: str, *parts: sa.schema.SchemaItem, rowid: bool = True) -> sa.Table:
-    extra = {} if rowid else {"sqlite_with_rowid": False}
+    extra: dict[str, Any] = {} if rowid else {"sqlite_with_rowid": False}
     return sa.Table(name, metadata, *parts, **_MYSQL, **extra)
 
 
-def _pk(name: str = "id", kind: object = Id) -> sa.Column:
+def _pk(name: str = "id", kind: Any = Id) -> sa.Column:
     return sa.Column(name, kind, primary_key=True, autoincrement=False)
 
 
-def _ref(name: str, target: str, nullable: bool = False, **kw: object) -> sa.Column:
+def _ref(name: str, target: str, nullable: bool = False, **kw: Any) -> sa.Column:
     return sa.Column(name, Id, sa.ForeignKey(f"{target}.id"), nullable=nullable, **kw)
 
 

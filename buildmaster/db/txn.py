@@ -122,7 +122,7 @@ class Txn:
         if touches is None or self._waiting(touches):
             self.flush()
         self._counters["statements"] += 1
-        return self.conn.execute(statement, parameters)  # type: ignore[return-value, arg-type]
+        return self.conn.execute(statement, parameters)
 
     def flush(self) -> None:
         """Send the rows that wait: inserts, referred-to tables first, then updates in their order."""

@@ -115,7 +115,7 @@ class MQConnector(service.Service):
     A routing key is a tuple of strings; a filter is a tuple in which None matches any one word.
     """
 
-    name = "mq"  # type: ignore[assignment]
+    name = "mq"
 
     def __init__(self, journal: Journal, renderer: Renderer | None = None) -> None:
         self.journal = journal

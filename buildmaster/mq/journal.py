@@ -11,7 +11,6 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 from twisted.internet import defer
-from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from buildmaster.base.aio import deferred
@@ -54,7 +53,7 @@ class Journal:
     ``shared`` says whether other processes write to the same database, so that it has to be looked at now and then.
     """
 
-    def __init__(self, db: Database, clock: IReactorTime, shared: bool | None = None) -> None:
+    def __init__(self, db: Database, clock: Any, shared: bool | None = None) -> None:
         self.db = db
         self.clock = clock
         self.head = 0  # everything up to here has been handed out

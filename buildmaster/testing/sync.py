@@ -38,7 +38,7 @@ def failure_of(value: Any, *types: type[BaseException]) -> BaseException:
         raise NotFired(f"{value!r} has no result yet")
     if not isinstance(results[0], Failure):
         raise AssertionError(f"no failure but {results[0]!r}")
-    error = results[0].value
+    error: Any = results[0].value
     if types and not isinstance(error, types):
         results[0].raiseException()
     return error

@@ -25,7 +25,8 @@ def plain(name: str, value: Any, passes: Callable[[Any], bool]) -> Any:
         return {plain(name, key, passes): plain(name, item, passes) for key, item in value.items()}
     if isinstance(value, set | frozenset):
         return {plain(name, item, passes) for item in value}
-    for simple in (str, bytes, int, float):
+    simples: tuple[Any, ...] = (str, bytes, int, float)
+    for simple in simples:
         if isinstance(value, simple):
             return simple(value)
     if isinstance(value, os.PathLike):
