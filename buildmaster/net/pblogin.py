@@ -22,7 +22,7 @@ from twisted.spread import pb
 from zope.interface import implementer
 
 from buildmaster.base.aio import deferred, maybe
-from buildmaster.net.banana import FastBanana
+from buildmaster.net.pbreader import FastBanana
 
 log = Logger()
 

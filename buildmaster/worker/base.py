@@ -6,8 +6,6 @@ asked here (:meth:`AbstractWorker.canStartBuild`).
 
 from __future__ import annotations
 
-import ntpath
-import posixpath
 from collections.abc import Iterable
 from typing import Any
 
@@ -22,6 +20,9 @@ from buildmaster.db import workers
 from buildmaster.properties import Properties
 from buildmaster.service import BuildbotService
 from buildmaster.worker import options
+from buildmaster.worker.absence import Absence
+from buildmaster.worker.identity import Identity
+from buildmaster.worker.locking import WorkerLocks
 from buildmaster.worker.quarantine import Quarantine
 from buildmaster.worker.session import PRESENT, Session
 
@@ -34,7 +35,7 @@ SHOWN_INFO = ("admin", "host", "access_uri", "version")
 
 
 @implementer(IWorker)
-class AbstractWorker(BuildbotService):
+class AbstractWorker(Identity, BuildbotService):
     """A worker of the configuration.
 
     ``name`` and ``password`` are its login; ``max_builds`` is how many builds it takes at a time (None: any number);
@@ -66,16 +67,8 @@ class AbstractWorker(BuildbotService):
         self.registration: Any = None
         self.machine: Any = None
         self.workerforbuilders: dict[str, Any] = {}
-        self.info = Properties()
-        self.workerinfo: dict[str, Any] = {}
-        self.worker_commands: dict[str, str] = {}
-        self.worker_environ: dict[str, str] = {}
-        self.worker_basedir: str | None = None
-        self.worker_system: str | None = None
-        self.worker_version: str | None = None
-        self.path_module: Any = posixpath
-        self.locks: list[Any] = []
-        self._held: list[list[Any]] = []  # the locks that each build here has taken
+        self.absence = Absence(self)
+        self.taken = WorkerLocks(self)
         self.lastMessageReceived: float = 0
         self.last_connection: float | None = None
         self.session = Session(self.workername, self._attach, self._attached, self._detach)
@@ -84,7 +77,6 @@ class AbstractWorker(BuildbotService):
         self._pause_reason: str | None = None
         self._graceful = False
         self._told_builders: list[tuple[str, str]] | None = None
-        self._missing_timer: Any = None
 
     # -- what the configuration says -------------------------------------------------------------------------------
 
@@ -253,7 +245,7 @@ class AbstractWorker(BuildbotService):
         self.conn = conn
         name = f"worker {self.workername}"
         info = await conn.patience.wait_for(conn.remoteGetWorkerInfo(), ATTACH_DEADLINE, f"info of {name}")
-        self._take_info(info)
+        self.take_info(info)
         self._told_builders = None
         await conn.patience.wait_for(self.sendBuilderList(), ATTACH_DEADLINE, f"builders of {name}")
         if self._graceful:  # it was meant for the process that has ended
@@ -294,20 +286,6 @@ class AbstractWorker(BuildbotService):
             self.startMissingTimer()
             if self.workerid is not None:
                 await self._manager.attendance.left(self.workerid, self.workername)
-
-    def _take_info(self, info: dict[str, Any]) -> None:
-        self.workerinfo = info
-        self.info = Properties()
-        for key, value in info.items():
-            if key not in ("environ", "worker_commands"):
-                self.info.setProperty(key, value, "Worker")
-        self.worker_commands = {str(name): str(version) for name, version in info.get("worker_commands", {}).items()}
-        environ = info.get("environ")
-        self.worker_environ = environ if isinstance(environ, dict) else {}
-        self.worker_basedir = info.get("basedir")
-        self.worker_system = info.get("system")
-        self.worker_version = info.get("version")
-        self.path_module = ntpath if self.worker_system in ("nt", "win32") else posixpath
 
     @deferred
     async def sendBuilderList(self) -> None:
@@ -408,26 +386,24 @@ class AbstractWorker(BuildbotService):
     def updateLocks(self) -> None:
         """Find the locks of this worker anew, with the counts of the present configuration."""
         generation = getattr(self.master.config, "generation", 0)
-        self.locks = self.master.locks.resolve(self.access, self.workername, generation)
+        self.taken.follow(self.master.locks, self.access, generation)
+
+    @property
+    def locks(self) -> list[Any]:
+        """The real locks, each with the access that builds here need."""
+        return self.taken.pairs
 
     def locksAvailable(self) -> bool:
         """Whether all locks of this worker could be taken now."""
-        return all(lock.isAvailable(self, access) for lock, access in self.locks)
+        return self.taken.available()
 
     def acquireLocks(self) -> bool:
         """Take the locks of this worker for one build; False, taking none, if one is not free."""
-        if not self.locksAvailable():
-            return False
-        for lock, access in self.locks:
-            lock.claim(self, access)
-        self._held.append(list(self.locks))
-        return True
+        return self.taken.acquire()
 
     def releaseLocks(self) -> None:
         """Give the locks of one build back."""
-        if self._held:
-            for lock, access in self._held.pop(0):
-                lock.release(self, access)
+        self.taken.release()
 
     # -- pause, quarantine, shutdown -------------------------------------------------------------------------------
 
@@ -513,24 +489,11 @@ class AbstractWorker(BuildbotService):
 
     def startMissingTimer(self) -> None:
         """From now on it is missed, and after ``missing_timeout`` seconds somebody is told."""
-        if self.notify_on_missing and self.missing_timeout and self.parent is not None and self.running:
-            self.stopMissingTimer()
-            self._missing_timer = self.master.reactor.callLater(self.missing_timeout, self._missing)
+        self.absence.begin()
 
     def stopMissingTimer(self) -> None:
         """It is not missed any more."""
-        timer, self._missing_timer = self._missing_timer, None
-        if timer is not None and timer.active():
-            timer.cancel()
-
-    def _missing(self) -> None:
-        self._missing_timer = None
-        if self.master is None or self.conn is not None:
-            return
-        log.warn("worker {name!r} has been away for {s:g} s", name=self.workername, s=self.missing_timeout)
-        self.master.db.progress(
-            workers.missing, self.workerid, self.master.masterid, self.last_connection, self.notify_on_missing
-        )
+        self.absence.end()
 
 
 class Worker(AbstractWorker):

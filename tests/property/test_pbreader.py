@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from twisted.internet.testing import StringTransport
 from twisted.spread import banana
 
-from buildmaster.net.banana import FastBanana
+from buildmaster.net.pbreader import FastBanana
 
 
 class Plain(banana.Banana):
