@@ -187,6 +187,15 @@ def test_a_broken_repository_is_replaced_if_that_is_wanted(farm, repo):
     assert got(farm.build(Git(**step, clobberOnFailure=True))) == (SUCCESS, repo.head())
 
 
+def test_locks_that_a_killed_git_has_left_do_not_matter(farm, repo):
+    step = {"repourl": str(repo.path)}
+    farm.build(Git(**step))
+    two = repo.commit("two")
+    (farm.tree / ".git/index.lock").write_text("")
+    assert got(farm.build(Git(**step))) == (SUCCESS, two)
+    assert not (farm.tree / ".git/index.lock").exists()
+
+
 def test_a_failed_clone_is_tried_again(farm, repo, tmp_path):
     build = farm.build(Git(repourl=str(tmp_path / "nowhere"), retry=(0, 2)))
     assert build["results"] == FAILURE

@@ -280,9 +280,21 @@ class Git(Source, GitStepMixin):
         name = self._branch_name()
         if name is None and self._wanted_ref == "HEAD":
             name = await self._default_branch()
-        if name is not None and await self._dovccmd(["checkout", "-f", "-B", name, commit], False) == RC_SUCCESS:
+        on_branch = ["checkout", "-f", "-B", name, commit] if name is not None else None
+        detached = ["checkout", "-f", "--detach", commit]
+        if await self._dovccmd(on_branch or detached, False) == RC_SUCCESS or self.stopped:
             return
-        await self._dovccmd(["checkout", "-f", "--detach", commit])
+        await self._remove_stale_locks()
+        if on_branch is None or await self._dovccmd(on_branch, False) != RC_SUCCESS:
+            await self._dovccmd(detached)
+
+    async def _remove_stale_locks(self) -> None:
+        """A git that was killed, with its worker say, leaves locks; nobody else works in this directory."""
+        paths = self.build.path_module
+        for name in ("index.lock", "HEAD.lock"):
+            lock = paths.join(self.workdir, ".git", name)
+            if await self.pathExists(lock):
+                await self.runRmFile(lock, abandonOnFailure=False)
 
     def _branch_name(self) -> str | None:
         """The local branch to be on; None for what is not a branch."""
