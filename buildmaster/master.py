@@ -95,6 +95,7 @@ class BuildMaster(ReconfigurableServiceMixin, MasterService):
         self.has_started = False
         self._directory_lock = DirectoryLock(self.basedir)
         self._starting: defer.Deferred[None] | None = None
+        self._stopping = False
         self._waiting: list[defer.Deferred[None]] = []
         self.journal: Any = None
         self.data = DataConnector(self)
@@ -177,7 +178,9 @@ class BuildMaster(ReconfigurableServiceMixin, MasterService):
             os.umask(int(self.umask, 8) if isinstance(self.umask, str) else self.umask)
         self._directory_lock.take()
         self.config = await self._load_config()
+        self._go_on()
         await self._open_database()
+        self._go_on()
         self._signals.install()
         let_workers_in = self.pbmanager.hold()
         try:
@@ -187,6 +190,12 @@ class BuildMaster(ReconfigurableServiceMixin, MasterService):
             await self.reconfigServiceWithBuildbotConfig(self.config)
         finally:
             let_workers_in()
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """Give up the start if the master was told to stop meanwhile."""
+        if self._stopping:
+            raise StartFailed(["The master was stopped before it was running"])
 
     async def _load_config(self) -> Any:
         return await self.in_thread(self.config_loader.loadConfig)
@@ -275,6 +284,7 @@ class BuildMaster(ReconfigurableServiceMixin, MasterService):
     @deferred
     async def stopService(self) -> None:
         """Stop everything; fires when the last write is stored and the directory is free."""
+        self._stopping = True
         if self._starting is not None and not self._starting.called:
             await _chained(self._starting)
         await self._take_down()

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from twisted.application import service
 
+from buildmaster.base.dirlock import DirectoryLock, DirectoryLocked
 from buildmaster.cli.directory import MasterDirectory
 from buildmaster.cli.logs import start_logging
 
@@ -31,6 +32,10 @@ class Reports(Protocol):
 
 def run(directory: MasterDirectory, tac: Path, report: Reports, daemon: bool) -> int:
     """Run the application until it is stopped; returns the exit status."""
+    owner = DirectoryLock(directory.path).owner()
+    if owner is not None:
+        report.failed([str(DirectoryLocked(directory.path, owner))])
+        return 1
     os.chdir(directory.path)
     if daemon:
         os.umask(DAEMON_UMASK)
@@ -74,10 +79,6 @@ def _run_application(directory: MasterDirectory, application: Any, report: Repor
         status["exit"] = 1
         report.failed(masters[0].describe_failure(failure))
 
-    def stopped() -> None:
-        if not masters or not masters[0].has_started:
-            report.failed(["The master was stopped before it was running"])
-
     if masters:
         masters[0].when_running().addCallbacks(running, failed)
     else:
@@ -86,7 +87,6 @@ def _run_application(directory: MasterDirectory, application: Any, report: Repor
     top.privilegedStartService()
     top.startService()
     reactor.addSystemEventTrigger("before", "shutdown", top.stopService)
-    reactor.addSystemEventTrigger("after", "shutdown", stopped)
     if status["exit"] == 0:
         reactor.run()
     report.close()

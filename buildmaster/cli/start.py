@@ -92,8 +92,8 @@ def _follow(fd: int, directory: MasterDirectory, quiet: bool, timeout: float | N
                 click.echo("\n".join(report["lines"]))
     except TimedOut:
         raise Failed(
-            f"The master is not running after {timeout:g} seconds (--start_timeout). It goes on starting as process "
-            f"{directory.recorded_pid()}; {directory.log_file} tells how far it is"
+            f"The master is not running after {timeout:g} seconds (--start_timeout). It goes on starting; "
+            f"{directory.log_file} tells how far it is, and 'buildmaster stop {directory.path}' ends it"
         ) from None
     except KeyboardInterrupt:
         raise Failed(f"No longer waiting; the master goes on starting. See {directory.log_file}") from None

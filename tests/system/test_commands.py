@@ -101,6 +101,29 @@ def test_after_a_kill_the_next_start_removes_the_stale_pid_file_and_says_so(mast
     assert f"was left by process {pid}, which is gone: removed" in again.stdout
 
 
+def test_a_start_that_takes_too_long_is_no_longer_waited_for_but_goes_on(master):
+    master.configure("import time; time.sleep(1)")
+    done = master.run("start", "--start_timeout", "0.1")
+    assert done.returncode == 1
+    assert "not running after 0.1 seconds" in done.stderr
+    wait_until(lambda: master.get("masters"))
+
+
+def test_a_process_that_ends_without_a_word_is_told(master):
+    master.configure("import os; os._exit(3)")
+    done = master.run("start")
+    assert done.returncode == 1
+    assert f"ended without a word. See the end of {master.path / 'twistd.log'}" in done.stderr
+
+
+def test_stop_during_a_start_ends_it_and_start_says_so(master):
+    master.configure("import os, signal, time; os.kill(os.getpid(), signal.SIGTERM); time.sleep(0.5)")
+    done = master.run("start")
+    assert done.returncode == 1
+    assert "stopped before it was running" in done.stderr
+    assert master.pid is None
+
+
 def test_stop_without_a_master_succeeds_and_says_so(master):
     done = master.run("stop")
     assert (done.returncode, done.stdout) == (0, f"No master runs in {master.path}\n")
