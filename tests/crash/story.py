@@ -1,9 +1,9 @@
 """A master's history that can be crashed at any commit and told to its end on the same files.
 
 A :class:`Story` is a configuration, what workers do, and a list of inputs from outside.  :func:`tell` plays it on a
-whole master in memory; with ``crash_at`` the master ends, as by ``kill -9``, at that signal of the database (before a commit,
-after it, or between it and the delivery of its results), and a new one goes on.  An input whose transaction was not
-committed is repeated, as a client does that got no answer.
+whole master in memory; with ``crash_at`` the master ends, as by ``kill -9``, at that signal of the database (before a
+commit, after it, or between it and the delivery of its results), and a new one goes on.  An input whose transaction was
+not committed is repeated, as a client does that got no answer.
 """
 
 from __future__ import annotations
