@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from buildmaster.base.aio import deferred
-from buildmaster.process.remotecommand import RemoteCommand
+from buildmaster.process.command import RemoteCommand
 from buildmaster.process.step_errors import BuildStepFailed
 
 

@@ -9,7 +9,7 @@ from buildmaster.base.aio import deferred
 from buildmaster.base.results import FAILURE, SUCCESS, worst_status
 from buildmaster.process import remotetransfer
 from buildmaster.process.buildstep import BuildStep
-from buildmaster.process.remotecommand import RemoteCommand
+from buildmaster.process.command import RemoteCommand
 
 MODE = 0o600
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from buildmaster.base.aio import as_deferred, deferred
 from buildmaster.base.errors import error
 from buildmaster.base.results import SUCCESS
-from buildmaster.process.remotecommand import RemoteShellCommand
+from buildmaster.process.shell_command import RemoteShellCommand
 from buildmaster.process.summary import command_words, with_result
 
 

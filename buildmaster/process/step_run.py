@@ -13,7 +13,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from buildmaster.base.aio import as_deferred, maybe
-from buildmaster.base.results import ALL_RESULTS, CANCELLED, EXCEPTION, FAILURE, RETRY, SKIPPED, SUCCESS
+from buildmaster.base.results import ALL_RESULTS, CANCELLED, EXCEPTION, FAILURE, RETRY, SKIPPED, SUCCESS, WARNINGS
 from buildmaster.locks import LockSet
 from buildmaster.net.pblost import LOST
 from buildmaster.process.step_errors import BuildStepCancelled, BuildStepFailed
@@ -188,7 +188,7 @@ class StepRun:
         except Exception:
             log.failure("finishing the logs of step {name!r}", name=self._step.name)
             errors = True
-        return EXCEPTION if errors and results in (SUCCESS, FAILURE, SKIPPED, 1) else results
+        return EXCEPTION if errors and results in (SUCCESS, WARNINGS, FAILURE, SKIPPED) else results
 
     async def _hidden(self, results: int) -> tuple[bool, int]:
         step = self._step
