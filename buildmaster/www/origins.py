@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import ipaddress
 import re
 from collections.abc import Iterable
 from typing import Any
@@ -19,12 +20,15 @@ class OriginPolicy:
     allowed: tuple[re.Pattern[str], ...] = ()
     #: the origin of ``buildbotURL``, which browsers behind a proxy see
     own: str = ""
+    #: only programs of this machine reach the port; then a name that is not this machine's is a stranger's, who had it
+    #: point here to have his page count as ours (DNS rebinding)
+    local_only: bool = False
 
     @classmethod
-    def of(cls, patterns: Iterable[str], buildbot_url: str) -> OriginPolicy:
+    def of(cls, patterns: Iterable[str], buildbot_url: str, local_only: bool = False) -> OriginPolicy:
         """The policy of a configuration; ``patterns`` are file name patterns (``*``, ``?``)."""
         compiled = tuple(re.compile(fnmatch.translate(pattern.lower().rstrip("/"))) for pattern in patterns)
-        return cls(compiled, origin_of(buildbot_url))
+        return cls(compiled, origin_of(buildbot_url), local_only)
 
     def may_cross(self, origin: str) -> bool:
         """Whether a page of another origin may use the API."""
@@ -34,8 +38,13 @@ class OriginPolicy:
         """Whether ``origin`` is this very site, asked for under this Host header."""
         if not origin or origin == "null":
             return False
-        netloc = urlsplit(origin).netloc.lower()
-        return origin.lower() == self.own or (bool(netloc) and netloc == _without_default_port(origin, host))
+        if origin.lower() == self.own:
+            return True
+        parts = urlsplit(origin)
+        if self.local_only and not _is_this_machine(parts.hostname or ""):
+            return False
+        netloc = parts.netloc.lower()
+        return bool(netloc) and netloc == _without_default_port(origin, host)
 
     def refuses(self, request: Any) -> bool:
         """Whether a request that changes something comes from a page that may not.
@@ -62,6 +71,15 @@ def origin_of(url: str) -> str:
     """Scheme, host and port of a URL, in lower case."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc}".lower() if parts.scheme and parts.netloc else ""
+
+
+def _is_this_machine(hostname: str) -> bool:
+    if hostname == "localhost" or hostname.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(hostname).is_loopback
+    except ValueError:
+        return False
 
 
 def _without_default_port(origin: str, host: str) -> str:

@@ -75,7 +75,8 @@ class WWWService(ReconfigurableServiceMixin, AsyncMultiService):
             await self.setupSite(new_config)
         listening = await self._listen(port) if port is not None and port != self.port else None
         self.settings = settings
-        self.origins = origins.OriginPolicy.of(settings.allowed_origins, new_config.buildbotURL or "")
+        local_only = port is not None and is_local(port)
+        self.origins = origins.OriginPolicy.of(settings.allowed_origins, new_config.buildbotURL or "", local_only)
         await self.reconfigSite(new_config)
         if port != self.port:
             await self._stop_listening()

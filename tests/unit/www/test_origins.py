@@ -34,6 +34,23 @@ def test_own_origin(origin: str, host: str, own: bool) -> None:
     assert POLICY.is_own(origin, host) is own
 
 
+@pytest.mark.parametrize(
+    ("origin", "own"),
+    [
+        ("http://127.0.0.1:8010", True),
+        ("http://localhost:8010", True),
+        ("http://[::1]:8010", True),
+        ("https://ci.example.net", True),
+        ("http://rebound.evil.org:8010", False),
+        ("http://10.0.0.5:8010", False),
+    ],
+)
+def test_a_port_of_this_machine_has_no_other_names(origin: str, own: bool) -> None:
+    """A stranger's name that leads to 127.0.0.1 does not make his page ours."""
+    policy = OriginPolicy.of([], "https://ci.example.net/", local_only=True)
+    assert policy.is_own(origin, origin.partition("//")[2]) is own
+
+
 def test_allowed_origins_are_patterns() -> None:
     assert POLICY.may_cross("https://a.example.org")
     assert POLICY.may_cross("HTTP://LOCALHOST:3000")
