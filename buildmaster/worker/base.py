@@ -24,7 +24,7 @@ from buildmaster.worker.absence import Absence
 from buildmaster.worker.identity import Identity
 from buildmaster.worker.locking import WorkerLocks
 from buildmaster.worker.quarantine import Quarantine
-from buildmaster.worker.session import PRESENT, Session
+from buildmaster.worker.session import ABSENT, PRESENT, Session
 
 log = Logger()
 
@@ -124,6 +124,7 @@ class AbstractWorker(Identity, BuildbotService):
     ) -> None:
         """Take these arguments over; a worker that is connected stays so."""
         place = f"worker {self.name!r}"
+        missed = (self.notify_on_missing, getattr(self, "missing_timeout", None))
         self.password = await self.renderSecrets(password)
         self.max_builds = max_builds
         self.notify_on_missing = options.addresses(place, notify_on_missing)
@@ -141,6 +142,8 @@ class AbstractWorker(Identity, BuildbotService):
             await self.registration.update(self, self.master.config)
         if self.session.state == PRESENT:
             self.conn.start_keepalive(self.keepalive_interval)
+        elif missed != (self.notify_on_missing, self.missing_timeout) and self.session.state == ABSENT:
+            self.startMissingTimer()
 
     async def _follow_machine(self, machine_name: str | None) -> None:
         if machine_name == getattr(self.machine, "name", None):
@@ -228,6 +231,7 @@ class AbstractWorker(Identity, BuildbotService):
         if self.conn is not None:
             await self.disconnect()
         await self.session.over()
+        self.stopMissingTimer()
         await super().stopService()
 
     # -- the session -----------------------------------------------------------------------------------------------

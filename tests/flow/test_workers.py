@@ -389,6 +389,20 @@ def test_a_worker_that_never_came_is_missed(tmp_path: Path) -> None:
     kit.stop()
 
 
+def test_who_is_to_be_told_may_change_while_the_worker_is_away(tmp_path: Path) -> None:
+    kit = MemoryMaster(tmp_path, config).start()
+    seen = events(kit, "workers", None, "missing")
+    kit.advance(100)
+    kit.reconfig(lambda: config(notify_on_missing="a@b", missing_timeout=300))
+    kit.advance(299)
+    assert seen == []
+    kit.advance(2)
+    assert [body["notify"] for _, body in seen] == [["a@b"]]
+    kit.reconfig(config)
+    kit.stop()
+    assert [call for call in kit.reactor.getDelayedCalls() if "_too_long" in str(call)] == []
+
+
 # -- configuration -------------------------------------------------------------------------------------------------
 
 
