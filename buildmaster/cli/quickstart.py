@@ -60,6 +60,7 @@ class Plan:
 @click.option("--repo", metavar="PATH_OR_URL", help="The git repository; default: the one that you are in.")
 @click.option("--branch", help="The branch to build; default: the one that a clone would check out.")
 @click.option("--command", "test_command", help="What tests the project, run by a shell; default: a guess.")
+@click.option("--port", type=int, help="Where the page is; default: the first free port from 8010 on.")
 @click.option("--timeout", type=float, default=120, show_default=True, help="Seconds to wait for the build to begin.")
 @click.pass_context
 def command(
@@ -68,6 +69,7 @@ def command(
     repo: str | None,
     branch: str | None,
     test_command: str | None,
+    port: int | None,
     timeout: float,
 ) -> None:
     """Build a git repository now, and from now on whenever it has a new commit.
@@ -76,14 +78,14 @@ def command(
     a master and a worker, and shows how the newest commit is built.  The exit status is 0 if that build succeeded.
     The master goes on running.
     """
-    plan = make_plan(directory, repo, branch, test_command, Path.cwd())
+    plan = make_plan(directory, inspect(repo, branch, Path.cwd()), test_command, port, Path.cwd())
     carry_out(plan)
     show = Live() if sys.stdout.isatty() else Lines()
     ctx.exit(0 if watch(plan, show, timeout) in (SUCCESS, WARNINGS) else 1)
 
 
 def make_plan(
-    directory: Path | None, repo: str | None, branch: str | None, test_command: str | None, here: Path
+    directory: Path | None, repository: Repository, test_command: str | None, port: int | None, here: Path
 ) -> Plan:
     """Decide everything, changing nothing.
 
@@ -91,7 +93,6 @@ def make_plan(
     """
     if os.name == "nt":
         raise Failed("quickstart starts a master in the background, which Windows does not offer")
-    repository = inspect(repo, branch, here)
     if directory is None:
         beside = Path(repository.url).parent if repository.is_local else here
         directory = beside / f"{repository.name}-ci"
@@ -101,7 +102,7 @@ def make_plan(
         directory=target,
         repository=repository,
         command=test_command or guess_command(files_of(repository)),
-        web_port=free_port(WEB_PORT),
+        web_port=free_port(WEB_PORT, PORTS_TRIED) if port is None else free_port(port, 1),
     )
 
 
@@ -116,9 +117,12 @@ def refuse_existing(directory: MasterDirectory) -> None:
         raise Failed(f"{path} exists already. Name a directory that does not exist yet")
 
 
-def free_port(preferred: int) -> int:
-    """The first port from ``preferred`` on that nobody listens on, on this machine's own address."""
-    for port in range(preferred, preferred + PORTS_TRIED):
+def free_port(first: int, tried: int) -> int:
+    """The first port from ``first`` on that nobody listens on, on this machine's own address.
+
+    Raises :class:`~buildmaster.cli.main.Failed` if none of so many is free.
+    """
+    for port in range(first, first + tried):
         with socket.socket() as probe:
             if os.name != "nt":  # as Twisted does: a port that is only waiting to be forgotten counts as free
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -127,7 +131,8 @@ def free_port(preferred: int) -> int:
             except OSError:
                 continue
             return port
-    raise Failed(f"None of the ports {preferred} to {preferred + PORTS_TRIED - 1} is free")
+    which = f"Port {first} is not" if tried == 1 else f"None of the ports {first} to {first + tried - 1} is"
+    raise Failed(f"{which} free. Choose one with --port")
 
 
 def carry_out(plan: Plan) -> None:

@@ -408,15 +408,14 @@ def test_quickstart_builds_the_newest_commit_and_leaves_the_master_running(
     target = tmp_path / "ci"
     master = RealMaster(target)
     try:
-        done = buildmaster("quickstart", target, "--repo", repository, "--command", command)
+        done = buildmaster("quickstart", target, "--repo", repository, "--command", command, "--port", master.web)
         assert done.returncode == status, done.stdout + done.stderr + master.log()
         assert "noticed commit" in done.stdout
         assert "git: success" in done.stdout
         assert f"test: {'failure' if status else 'success'}" in done.stdout
         assert f"buildmaster stop {target}" in done.stdout
         assert lives(master.pid)
-        page = next(word for word in done.stdout.split() if word.startswith("http://localhost:"))
-        master.web = int(page.split(":")[2].split("/")[0])
+        assert f"page       http://localhost:{master.web}/" in done.stdout
         assert len(master.get("changes")) == 1
         again = buildmaster("quickstart", target, "--repo", repository)
         assert (again.returncode, "exists already and holds a master" in again.stderr) == (1, True)
