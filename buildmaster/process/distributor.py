@@ -56,6 +56,7 @@ class Distributor(AsyncMultiService):
         self._sweeping = False
         self._scheduled: Any = None
         self._serving: set[int] = set()  # builders for which user code is being asked
+        self._look_again: set[int] = set()  # those of them for which something changed meanwhile
         self._released: dict[Any, set[str]] = {}  # lock → builders to look at when it is released
 
     # -- life ----------------------------------------------------------------------------------------------------------
@@ -176,7 +177,10 @@ class Distributor(AsyncMultiService):
                 self._serve_in_turn(candidates)
 
     def _may_start(self, builder: Builder) -> bool:
-        if builder.builderid in self._serving or builder.config is None:
+        if builder.builderid in self._serving:
+            self._look_again.add(builder.builderid)
+            return False
+        if builder.config is None:
             return False
         if self._queue_of(builder).first() is None:
             return False
@@ -243,8 +247,9 @@ class Distributor(AsyncMultiService):
     def _served(self, builder: Builder) -> None:
         assert builder.builderid is not None
         self._serving.discard(builder.builderid)
-        if builder.builderid in self._dirty:
-            self.wake(())
+        if builder.builderid in self._look_again:
+            self._look_again.discard(builder.builderid)
+            self.wake([builder.builderid])
 
     async def _start_all(self, builder: Builder) -> None:
         while self.can_distribute and await self._start_next(builder):

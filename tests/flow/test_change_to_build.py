@@ -10,7 +10,7 @@ import pytest
 from twisted.internet import defer
 
 from buildmaster.base.results import CANCELLED, EXCEPTION, RETRY, SKIPPED, SUCCESS
-from buildmaster.db import reasons
+from buildmaster.db import explaining, reasons
 from buildmaster.plugins import schedulers, steps, util
 from buildmaster.testing.sync import NotFired
 from buildmaster.testing.worker import Command
@@ -19,7 +19,7 @@ from tests.support.path import BuildPath, configuration
 
 def stable(**more: Any) -> Any:
     more = {"builderNames": ["b"], "change_filter": util.ChangeFilter(branch="main"), "treeStableTimer": 60, **more}
-    return schedulers.SingleBranchScheduler(name="stable", **more)
+    return schedulers.SingleBranchScheduler(**{"name": "stable", **more})
 
 
 def each(**more: Any) -> Any:
@@ -704,4 +704,39 @@ def test_nothing_waits_for_time_to_pass_when_it_could_be_built(tmp_path: Path, a
     assert path.builds() == [("b", 1, SUCCESS)]
     with pytest.raises(NotFired):
         path.kit.wait_for(defer.Deferred())
+    path.kit.stop()
+
+
+def test_why_a_change_was_built_or_not(tmp_path: Path) -> None:
+    def broken(change: Any) -> bool:
+        raise RuntimeError("no such thing")
+
+    path = BuildPath(
+        tmp_path,
+        configuration(
+            lambda: [
+                each(name="builds"),
+                each(name="breaks", fileIsImportant=broken),
+                each(name="finds unimportant", fileIsImportant=lambda change: False),
+                each(name="refuses", change_filter=NEVER),
+                each(name="refuses by a function", change_filter=util.ChangeFilter(branch_fn=lambda branch: False)),
+                stable(name="waits"),
+                forced(),
+            ]
+        ),
+    )
+    change = path.change("r1")
+    verdicts = path.kit.call(path.master.db.read, explaining.why_change, change)
+    assert {v.scheduler: (v.verdict, v.text) for v in verdicts} == {
+        "builds": ("built", "it made buildset 1"),
+        "breaks": ("error", "deciding on it failed: RuntimeError: no such thing"),
+        "finds unimportant": ("unimportant", "fileIsImportant found it unimportant"),
+        "refuses": ("refused", "its branch is 'main'; wanted: branch in ['never']"),
+        "refuses by a function": ("refused", "its filter refused it: branch_fn said no to 'main'"),
+        "waits": ("waiting", "it waits until the tree has been stable, at 1500000060"),
+        "force": (
+            "passed over",
+            "it does not build changes, came after this one, was switched off then, or does not know its codebase",
+        ),
+    }
     path.kit.stop()
