@@ -142,6 +142,25 @@ def compress(content: bytes, method: str) -> tuple[int, bytes]:
     return (METHODS[method][0], packed) if len(packed) < len(content) else (0, content)
 
 
+@attrs.frozen
+class Compression:
+    """How logs are compressed: by ``method``, those that have reached ``limit`` bytes (None: none at all)."""
+
+    method: str = "zstd"
+    limit: int | None = 0
+
+    @classmethod
+    def of(cls, config: Any) -> Compression:
+        """As ``logCompressionMethod`` and ``logCompressionLimit`` of a configuration say."""
+        limit = getattr(config, "logCompressionLimit", 0)
+        method = getattr(config, "logCompressionMethod", None) or "zstd"
+        return cls(method, None if limit is False else limit)
+
+    def at(self, size: int) -> str:
+        """The method for what is stored of a log when it has ``size`` bytes."""
+        return "raw" if self.limit is None or size < self.limit else self.method
+
+
 def decompress(content: bytes, number: int) -> bytes:
     """Content that :func:`compress` made."""
     return content if number == 0 else _functions(_NAMES[number])[1](bytes(content))

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from buildmaster.base.strings import force_identifier, increment_identifier
 from buildmaster.db import log_text, schema
-from buildmaster.db.log_text import LogCompressionFormatUnavailableError
+from buildmaster.db.log_text import Compression, LogCompressionFormatUnavailableError
 from buildmaster.db.txn import Txn
 
 __all__ = ["Chunk", "LogCompressionFormatUnavailableError", "LogRow", "LogSlugExistsError"]
@@ -22,6 +22,8 @@ _logs, _chunks = schema.logs, schema.log_chunks
 
 CHUNK_BYTES = 128 * 1024
 """About how much text a full piece holds."""
+
+ALWAYS = Compression()
 
 
 class LogSlugExistsError(KeyError):
@@ -124,7 +126,7 @@ def _insert_chunk(
     )
 
 
-def append_text(txn: Txn, logid: int, text: str, method: str = "zstd") -> tuple[int, int] | None:
+def append_text(txn: Txn, logid: int, text: str, how: Compression = ALWAYS) -> tuple[int, int] | None:
     """Append whole lines, in the documented form, to a log of which only the id is known.
 
     Returns (first, last) line, or None if there is no such log.
@@ -137,9 +139,15 @@ def append_text(txn: Txn, logid: int, text: str, method: str = "zstd") -> tuple[
     count = plain.count("\n")
     if count:
         first, last = row.num_lines, row.num_lines + count - 1
+        method = how.at(len(plain) + (_stored_bytes(txn, logid) if how.limit else 0))
         append(txn, attrs.evolve(row, num_lines=last + 1), Chunk(logid, first, last, channels, (plain,)), method)
         return first, last
     return row.num_lines, row.num_lines - 1
+
+
+def _stored_bytes(txn: Txn, logid: int) -> int:
+    query = sa.select(sa.func.sum(_chunks.c.raw_bytes)).where(_chunks.c.logid == logid)
+    return int(txn.conn.execute(query).scalar() or 0)
 
 
 def finish(txn: Txn, row: LogRow, chunk: Chunk | None = None, method: str = "zstd") -> None:
@@ -160,7 +168,7 @@ def finish_by_id(txn: Txn, logid: int) -> LogRow | None:
     return row
 
 
-def join_chunks(txn: Txn, logid: int, method: str = "zstd", limit: int = 200) -> int:
+def join_chunks(txn: Txn, logid: int, how: Compression = ALWAYS, limit: int = 200) -> int:
     """Join neighbouring small pieces into full ones; returns how many bytes of storage that saved.
 
     Looks at no more than ``limit`` pieces that are to be joined.
@@ -169,6 +177,7 @@ def join_chunks(txn: Txn, logid: int, method: str = "zstd", limit: int = 200) ->
     metadata = txn.conn.execute(
         sa.select(_chunks.c.first_line, _chunks.c.raw_bytes).where(_chunks.c.logid == logid).order_by("first_line")
     ).all()
+    method = how.at(sum(row.raw_bytes for row in metadata))
     saved = 0
     for group in _groups([(row.first_line, row.raw_bytes) for row in metadata]):
         if len(group) > 1 and limit > 0:

@@ -338,11 +338,11 @@ class BuildStep(ResultComputingConfigMixin, PropertiesMixin, ComparableMixin):
         self.stopped = True
         waiting = self._run is not None and self._run.waits_for_locks
         sigterm = float(self.cmd.args.get("sigtermTime") or 0) if self.cmd is not None else 0.0
-        if self._run is not None:
-            self._run.stop(reason, sigterm)
         if not isinstance(reason, Failure) and self.build is not None and self.stepid is not None:
             name = "cancelled while waiting for locks" if waiting else "cancelled"
             self.addCompleteLog(name, str(reason)).addErrback(self._log_lost, name)
+        if self._run is not None:
+            self._run.stop(reason, sigterm)  # a step that waits for locks ends here
         return self.cmd.interrupt(reason) if self.cmd is not None else None
 
     def _log_lost(self, failure: Failure, name: str) -> None:

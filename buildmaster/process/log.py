@@ -14,7 +14,7 @@ from twisted.internet import defer
 from twisted.logger import Logger
 
 from buildmaster.base.aio import as_deferred, deferred
-from buildmaster.db.log_text import without_prefixes
+from buildmaster.db.log_text import Compression, without_prefixes
 from buildmaster.db.logs import LogRow
 from buildmaster.process.backpressure import UnwrittenOutput
 from buildmaster.process.log_lines import Decoder, LineAssembler
@@ -61,9 +61,8 @@ class Log:
         self._finish_waiters: list[defer.Deferred] = []
         self._had_errors = False
         config = getattr(master, "config", None)
-        method = getattr(config, "logCompressionMethod", None) or "zstd"
         row = row or LogRow(logid, 0, name, name, type)
-        self._writer = LogWriter(master.db, master.reactor, row, method)
+        self._writer = LogWriter(master.db, master.reactor, row, Compression.of(config))
         self._limit = SizeLimit(getattr(config, "logMaxSize", None), getattr(config, "logMaxTailSize", None))
 
     @classmethod
@@ -158,8 +157,8 @@ class Log:
             waiter.callback(None)
 
     def _lines(self, stream: str | None, text: str) -> None:
-        """Whole lines have come."""
-        if not text:
+        """Whole lines have come.  What a step that was left behind still writes is dropped."""
+        if not text or self.finished:
             return
         if self._callbacks:
             self._tell(stream, text)

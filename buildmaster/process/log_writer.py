@@ -14,7 +14,7 @@ from twisted.internet import defer
 from twisted.logger import Logger
 
 from buildmaster.db import logs
-from buildmaster.db.log_text import format_runs
+from buildmaster.db.log_text import Compression, format_runs
 from buildmaster.db.logs import CHUNK_BYTES, Chunk, LogRow
 from buildmaster.process.backpressure import UnwrittenOutput
 
@@ -29,13 +29,13 @@ class LogWriter:
     """The writing end of one log.
 
     ``row`` is the log as it is stored, with the lines it has.  ``pressure`` counts the bytes on their way to the
-    database, if whoever produces them can be held back.
+    database, if whoever produces them can be held back.  ``how`` says what is compressed.
     """
 
-    def __init__(self, db: Any, reactor: Any, row: LogRow, method: str = "zstd") -> None:
+    def __init__(self, db: Any, reactor: Any, row: LogRow, how: Compression | None = None) -> None:
         self.row = row
         self.pressure: UnwrittenOutput | None = None
-        self._db, self._reactor, self._method = db, reactor, method
+        self._db, self._reactor, self._how = db, reactor, how or Compression()
         self._pieces: list[str] = []
         self._runs: list[tuple[str, int]] = []
         self._size = 0
@@ -105,7 +105,7 @@ class LogWriter:
         pressure = self.pressure
         if pressure is not None:
             pressure.add(size)
-        stored = self._db.bulk(logs.append, self.row, chunk, self._method, tell, size=size)
+        stored = self._db.bulk(logs.append, self.row, chunk, self._how.at(self._stored_bytes), tell, size=size)
         self._under_way.add(stored)
         stored.addBoth(self._stored, stored, size, pressure)
 
@@ -123,9 +123,9 @@ class LogWriter:
             await defer.DeferredList([_when_done(stored) for stored in self._under_way])
         chunk = self._cut()
         self.row = attrs.evolve(self.row, complete=True)
-        self._db.progress(logs.finish, self.row, chunk, self._method)
+        self._db.progress(logs.finish, self.row, chunk, self._how.at(self._stored_bytes))
         if self._stored_chunks > FEW_CHUNKS and self._stored_bytes < self._stored_chunks * CHUNK_BYTES / 2:
-            self._db.bulk(logs.join_chunks, self.row.logid, self._method).addErrback(self._not_joined)
+            self._db.bulk(logs.join_chunks, self.row.logid, self._how).addErrback(self._not_joined)
 
     def _not_joined(self, failure: Any) -> None:
         log.failure("the small pieces of log {logid} stay as they are", failure, logid=self.row.logid)

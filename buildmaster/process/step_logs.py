@@ -20,9 +20,12 @@ class StepLogs:
         self.by_name: dict[str, Log] = {}
         self._slugs: set[str] = set()
         self._observers: list[tuple[str, Any]] = []  # those whose log is not there yet
+        self._closed = False
 
     def add(self, step: Any, name: str, type: str, encoding: str | Callable[[bytes], str] | None) -> Any:
-        """A new log of a step that runs."""
+        """A new log of a step that runs; raises RuntimeError when it has ended (a step that was left behind)."""
+        if self._closed:
+            raise RuntimeError(f"step {step.name!r} has ended, it can't have the log {name!r} any more")
         master = step.build.master
         slug = force_identifier(name)
         while slug in self._slugs:
@@ -54,6 +57,10 @@ class StepLogs:
         self._observers = [pair for pair in self._observers if pair[0] != log.name]
         for observer in mine:
             observer.setLog(log)
+
+    def close(self) -> None:
+        """The step has ended."""
+        self._closed = True
 
     async def finish(self) -> bool:
         """Finish all logs; returns whether one of their watchers had raised."""

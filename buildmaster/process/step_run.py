@@ -69,6 +69,7 @@ class StepRun:
         text = await self._final_text()
         if self._locks is not None:
             self._locks.release()
+        step.step_logs.close()
         step.record.finished(self._started_at, step.results, text, hidden)
         return step.results
 

@@ -540,6 +540,34 @@ def test_a_step_that_ignores_the_stop_is_left_behind(run):
     assert (kit.last()["results"], ended(kit)[0][1]) == (CANCELLED, CANCELLED)
 
 
+def test_what_a_step_does_after_it_was_left_behind_is_void(run):
+    late: defer.Deferred[None] = defer.Deferred()
+    happened: list[Any] = []
+
+    async def ignore_the_stop(step):
+        log = await step.addLog("log")
+        log.addStdout("before\n")
+        while not late.called:
+            try:
+                await late
+            except defer.CancelledError:
+                break
+        log.addStdout("after\n")
+        happened.append(await step.runCommand(RemoteCommand("mkdir", {"dir": "x"})))
+        try:
+            await step.addLog("other")
+        except RuntimeError as e:
+            happened.append(str(e))
+        return SUCCESS
+
+    kit = run(Answer(ignore_the_stop))
+    kit.kit.call(kit.running.stopBuild, "enough")
+    kit.advance(70)
+    assert ended(kit)[0][1] == CANCELLED and kit.log("answer", "log") == "obefore\n"
+    assert happened == [CANCELLED, "step 'answer' has ended, it can't have the log 'other' any more"]
+    assert kit.worker.commands == []
+
+
 def test_a_command_that_is_silent_far_beyond_its_limits_is_given_up(run):
     kit = run(Shell(command=["hang"], timeout=100, maxTime=None))
     kit.advance(217)
