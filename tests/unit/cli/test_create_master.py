@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from buildmaster.cli.create_master import command
+from buildmaster.config import FileLoader
 
 
 def create(*args: object) -> Result:
@@ -134,3 +135,12 @@ def test_an_unreachable_database_is_told_without_its_password(tmp_path):
     assert result.exit_code == 1
     assert "cannot be used" in result.output
     assert "sesame" not in result.output
+
+
+def test_the_sample_is_a_valid_and_closed_configuration(tmp_path):
+    create(tmp_path / "m")
+    config = FileLoader(str(tmp_path / "m"), "master.cfg.sample").loadConfig()
+    assert [b.name for b in config.builders] == ["tests"]
+    assert config.www["port"].endswith("interface=127.0.0.1")
+    assert config.protocols["pb"]["port"].endswith("interface=127.0.0.1")
+    assert config.www["authz"] is not None
