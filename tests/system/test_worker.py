@@ -169,6 +169,26 @@ def test_a_worker_is_shut_down_when_it_is_idle(live: Site) -> None:
     live.run(story())
 
 
+def test_a_worker_may_ask_for_its_own_graceful_shutdown(live: Site) -> None:
+    async def story() -> None:
+        real = live.worker("w")
+        tac = real.directory / "buildbot.tac"
+        tac.write_text(tac.read_text().replace("allow_shutdown = None", "allow_shutdown = 'signal'"))
+        real.process.start()
+        attached = await live.attached("w")
+        await build(live, "slow")
+        await live.until(lambda: attached.conn._commands, "a command runs")
+        os.kill(real.process.pid or 0, signal.SIGHUP)
+        await live.until(lambda: not attached.canStartBuild(), "no more builds are given to it")
+        assert attached.why_not() == "shutting down when it is idle"
+        assert attached.conn.connected
+        gone = attached.waitForCompleteShutdown()
+        await live.master.data.control("stop", {"reason": "enough"}, ("builds", 1))
+        await gone
+
+    live.run(story())
+
+
 def test_a_paused_worker_builds_when_it_may_again(live: Site) -> None:
     async def story() -> None:
         live.worker("w").process.start()
