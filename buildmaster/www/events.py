@@ -53,7 +53,10 @@ class Feed:
     async def start(self, filters: list[Filter], after: int | None = None) -> None:
         """Begin, behind the position ``after`` if it is given, else with what comes from now on."""
         self.filters.extend(filters)
-        self.position = self._mq.journal.head if after is None else after
+        head = self._mq.journal.head
+        self.position = head if after is None else min(after, head)
+        if after is not None and after > head:  # of a database that was put back to an earlier state
+            self._gap(after)
         await self._subscribe()
 
     def add(self, filter: Filter) -> None:

@@ -111,7 +111,7 @@ async def build_page(visit: Visit, builder: str, number: str) -> Context:
         "build": build,
         "steps": [(step, list(mine or ())) for step, mine in zip(shown, logs, strict=True)],
         "hidden": len(steps) - len(shown),
-        "tails": await _tails(visit, shown, logs),
+        "tails": {} if build["complete"] else await _tails(visit, shown, logs),
         "properties": sorted((properties or {}).items()),
         "changes": changes,
         "responsible": responsible(changes, properties or {}),

@@ -129,6 +129,15 @@ def test_a_client_that_is_too_far_behind_is_told(web: Web) -> None:
     assert [body["state_string"] for _, body in listener.messages()] == ["new"]
 
 
+def test_a_position_of_the_future_is_a_gap(web: Web) -> None:
+    """The database was put back to an earlier state."""
+    web.add_build()
+    listener = Listener(web, "/sse/listen/builds/*/*", last=10_000)
+    assert [event["name"] for event in listener.events()] == ["handshake", "gap"]
+    web.update("setBuildStateString", 1, "new")
+    assert [body["state_string"] for _, body in listener.messages()] == ["new"]
+
+
 def test_a_position_that_is_none_is_an_error(web: Web) -> None:
     assert web.client.get("/sse/listen/builds/*/*", last_event_id="x").status == 400
 

@@ -192,6 +192,14 @@ def test_the_end_of_a_build_is_shown(busy: Web) -> None:
     assert "success" in shown["live_steps"]
 
 
+def test_steps_of_a_build_that_was_cut_off_do_not_run_for_ever(busy: Web) -> None:
+    busy.update("addStep", 1, "later")
+    busy.update("finishBuild", 1, 5)
+    text = text_of(busy.client.get("/builders/1/builds/1").text)
+    assert "not finished compile" in text
+    assert "not run later" in text
+
+
 def test_a_burst_of_events_is_shown_at_once(busy: Web) -> None:
     listener = live(busy, "/builders/1/builds/1")
     parts(busy, listener)
