@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import attrs
 import zstandard
 
 _RUN = re.compile(r"([a-z])(\d+)")
