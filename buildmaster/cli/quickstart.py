@@ -215,7 +215,7 @@ def watch(plan: Plan, show: Lines, timeout: float) -> int:
     try:
         build = follower.first_build(timeout)
         title = f"build {build['number']} of {plan.repository.name}"
-        show.say(f"{title}: {plan.url}#/builders/{build['builderid']}/builds/{build['number']}")
+        show.say(f"{title}: {plan.url}builders/{build['builderid']}/builds/{build['number']}")
         result = follower.follow(build["buildid"])
         if result not in (SUCCESS, WARNINGS):
             show.say("\n".join(follower.tail_of_failure(build["buildid"])))
