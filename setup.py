@@ -58,6 +58,7 @@ INSTALL_REQUIRES = [
 
 EXTRAS_REQUIRE = {
     "postgres": ["psycopg[binary] >= 3.1.18"],
+    "logs": ["Brotli >= 1.1", "lz4 >= 4.3"],
     "mysql": ["PyMySQL >= 1.1", "cryptography >= 41"],
     "test": [
         "buildbot >= 4.3",

@@ -14,11 +14,13 @@ from twisted.logger import Logger
 from buildmaster.base.errors import error
 from buildmaster.base.revlinks import default_revlink_matcher
 from buildmaster.base.showing import show
+from buildmaster.db.log_text import LogCompressionFormatUnavailableError, check_method
 from buildmaster.properties import Properties
 
 log = Logger()
 
 COMPRESSION_METHODS = ("raw", "bz2", "gz", "lz4", "br", "zstd")
+PACKAGES = {"lz4": "lz4", "br": "Brotli"}
 
 DEFAULT_VALIDATION = {
     "branch": re.compile(r"^[\w.+/~-]*$"),
@@ -76,7 +78,13 @@ def encoding(value: Any) -> str | None:
 
 def compression(value: Any) -> str | None:
     """A method of compressing logs."""
-    return None if value in COMPRESSION_METHODS else "'raw', 'bz2', 'gz', 'lz4', 'br' or 'zstd'"
+    if value not in COMPRESSION_METHODS:
+        return "'raw', 'bz2', 'gz', 'lz4', 'br' or 'zstd'"
+    try:
+        check_method(value)
+    except LogCompressionFormatUnavailableError:
+        return f"a method that is installed ('zstd' always is; for {value!r}: pip install {PACKAGES[value]})"
+    return None
 
 
 def usage_data(value: Any) -> str | None:

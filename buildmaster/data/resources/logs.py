@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from buildmaster.base.aio import deferred
 from buildmaster.data import base, types
 from buildmaster.db import logs, views
+from buildmaster.db.log_text import Compression
 
 OF_STEP = [
     "/steps/n:stepid/logs",
@@ -73,7 +72,7 @@ class Log(base.ResourceType):
     @deferred
     async def appendLog(self, logid: int, content: str) -> tuple[int, int] | None:
         """Append whole lines, in the form of the log's type; returns the numbers of the first and last of them."""
-        return await self.master.db.bulk(logs.append_text, logid, content, self._method(), size=len(content))
+        return await self.master.db.bulk(logs.append_text, logid, content, self._how(), size=len(content))
 
     @base.updateMethod
     @deferred
@@ -85,8 +84,7 @@ class Log(base.ResourceType):
     @deferred
     async def compressLog(self, logid: int) -> int:
         """Join the stored pieces of a log into full ones; returns how many bytes that saved."""
-        return await self.master.db.bulk(logs.join_chunks, logid, self._method())
+        return await self.master.db.bulk(logs.join_chunks, logid, self._how())
 
-    def _method(self) -> str:
-        config: Any = getattr(self.master, "config", None)
-        return getattr(config, "logCompressionMethod", None) or "zstd"
+    def _how(self) -> Compression:
+        return Compression.of(getattr(self.master, "config", None))

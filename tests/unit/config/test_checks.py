@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from buildmaster.config.master import MasterConfig
+from buildmaster.db import log_text
 
 BUILDER = "c['builders'].append(util.BuilderConfig({}))\nc['multiMaster'] = True\n"
 
@@ -343,3 +346,10 @@ def test_an_object_that_raises_when_it_is_looked_at(directory):
 def test_a_dictionary_can_be_loaded_without_a_file():
     config = MasterConfig.loadFromDict({"multiMaster": True, "title": "T"}, "somewhere.cfg")
     assert config.title == "T"
+
+
+def test_a_compression_whose_package_is_missing_is_refused(directory, monkeypatch):
+    monkeypatch.setattr(log_text, "_loaded", {})
+    monkeypatch.setitem(sys.modules, "lz4", None)
+    (message,) = directory.errors_with("c['logCompressionMethod'] = 'lz4'")
+    assert "must be a method that is installed ('zstd' always is; for 'lz4': pip install lz4), not 'lz4'" in message

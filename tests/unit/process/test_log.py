@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+import sqlalchemy as sa
 
-from buildmaster.db import logs
+from buildmaster.db import logs, schema
+from buildmaster.db.log_text import Compression
 from buildmaster.process.log import HtmlLog, Log, StreamLog, TextLog
 from buildmaster.process.log_lines import MAX_LINE
 from buildmaster.testing.sync import result_of
@@ -309,3 +311,37 @@ def test_logs_of_which_only_the_id_is_known(kit):
     assert kit.wait(kit.db.read(logs.get, made.logid)) == logs.LogRow(made.logid, 1, "my log", "my_log", "s", True, 3)
     assert kit.wait(kit.db.read(logs.read_lines, made.logid, 0, 9)) == "oone\netwo\nhthree\n"
     assert kit.wait(kit.db.read(logs.get_by_slug, 1, "my_log_2")) == again
+
+
+def compressions(kit, log) -> set[int]:
+    query = sa.select(schema.log_chunks.c.compression).where(schema.log_chunks.c.logid == log.logid)
+    return set(kit.wait(kit.db.read(lambda conn: conn.execute(query).scalars().all())))
+
+
+RAW, GZ, ZSTD = 0, 1, 5
+LINE = "a line of output that can be compressed well\n"
+
+
+@pytest.mark.parametrize(
+    ("limit", "lines", "stored"),
+    [(4096, 50, RAW), (4096, 100, GZ), (0, 50, GZ), (False, 5000, RAW)],
+    ids=["small", "large", "always", "never"],
+)
+def test_only_logs_that_reach_the_limit_are_compressed(limit, lines, stored):
+    kit = LogKit(logCompressionLimit=limit, logCompressionMethod="gz")
+    log = kit.log("t")
+    log.addContent(LINE * lines)
+    kit.wait(log.finish())
+    assert compressions(kit, log) == {stored}
+    assert kit.lines(log) == LINE * lines
+
+
+def test_the_limit_counts_what_a_log_has_already(kit):
+    log = kit.wait(kit.db.write(logs.add_unique, kit.step(), "stdio", "t"))
+    how = Compression("zstd", 4096)
+    for expected in ({RAW}, {RAW, ZSTD}):
+        kit.wait(kit.db.write(logs.append_text, log.logid, LINE * 50, how))
+        assert compressions(kit, log) == expected
+    kit.wait(kit.db.write(logs.join_chunks, log.logid, how))
+    assert compressions(kit, log) == {ZSTD}
+    assert kit.lines(log) == LINE * 100
