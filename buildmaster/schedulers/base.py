@@ -34,7 +34,7 @@ from buildmaster.schedulers.composing import (
 )
 from buildmaster.schedulers.consuming import ChangeConsumer
 from buildmaster.schedulers.decision import Decision, current_decision
-from buildmaster.service import ClusteredBuildbotService
+from buildmaster.service import ClusteredBuildbotService, StateMixin
 
 log = Logger()
 
@@ -42,7 +42,7 @@ Added = tuple[int, dict[int, int]]
 """(buildset id, request id by builder id)"""
 
 
-class SchedulerMachinery(ClusteredBuildbotService):
+class SchedulerMachinery(ClusteredBuildbotService, StateMixin):
     """What both documented base classes share."""
 
     DEFAULT_CODEBASES: Mapping[str, Any] = {"": {}}
@@ -59,8 +59,6 @@ class SchedulerMachinery(ClusteredBuildbotService):
     def schedulerid(self) -> int | None:
         """The id under which all masters know this scheduler."""
         return self.serviceid
-
-    objectid: int | None = None
 
     # -- configuration -------------------------------------------------------------------------------------------------
 
@@ -116,12 +114,6 @@ class SchedulerMachinery(ClusteredBuildbotService):
 
     def _unclaimService(self) -> Any:
         return self.master.db.write(rows.set_master, self.serviceid, None)
-
-    @deferred
-    async def startService(self) -> None:
-        """Start, and take part in the cluster."""
-        await super().startService()
-        self.objectid = self.serviceid
 
     @deferred
     async def activate(self) -> None:

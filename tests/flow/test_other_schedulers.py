@@ -16,7 +16,7 @@ from buildmaster.properties import Properties
 from buildmaster.testing.sync import result_of
 from tests.support.path import BuildPath, configuration
 
-DAY = 86400
+HOUR = 3600
 
 
 @pytest.fixture(autouse=True)
@@ -60,9 +60,9 @@ def nightly(**more: Any) -> Any:
 
 
 def test_nightly_builds_when_the_clock_shows_the_time(tmp_path: Path) -> None:
-    path = BuildPath(tmp_path, configuration(lambda: [nightly()]))
-    path.kit.advance(2 * DAY)
-    assert times(path) == [20 * 60, DAY + 20 * 60]
+    path = BuildPath(tmp_path, configuration(lambda: [nightly(hour="*")]))
+    path.kit.advance(2 * HOUR)
+    assert times(path) == [20 * 60, HOUR + 20 * 60]
     path.kit.stop()
 
 
@@ -101,36 +101,36 @@ def test_a_time_that_is_none_is_a_mistake() -> None:
         schedulers.Periodic(name="p", builderNames=["b"], periodicBuildTimer=0)
 
 
-def test_nightly_can_skip_days_without_an_important_change(tmp_path: Path) -> None:
+def test_nightly_can_skip_times_without_an_important_change(tmp_path: Path) -> None:
     path = BuildPath(
         tmp_path,
         configuration(
             lambda: [
                 nightly(
+                    hour="*",
                     onlyIfChanged=True,
                     branch="main",
                     fileIsImportant=lambda change: change.files != ["README"],
-                    force_at_hour=3,
-                    force_at_day_of_week=0,
+                    force_at_hour=5,
                 )
             ]
         ),
     )
     path.attach()
-    path.kit.advance(DAY)
+    path.kit.advance(HOUR / 2)  # 03:10
     assert path.buildsets() == []
     path.change("r1", files=["README"])
     path.change("other", branch="other")
-    path.kit.advance(DAY)
+    path.kit.advance(HOUR)
     assert path.buildsets() == []
-    path.kit.advance(2 * DAY)  # Monday is forced
+    path.kit.advance(HOUR)  # five o'clock is forced
     assert path.buildsets() == [["r1"]]
     path.change("r2")
     path.change("r3")
-    path.kit.advance(DAY)
+    path.kit.advance(HOUR)
     assert path.buildsets() == [["r1"], ["r3"]]
     assert path.changes_of(2) == ["r2", "r3"]
-    path.kit.advance(DAY)
+    path.kit.advance(HOUR)
     assert len(path.buildsets()) == 2
     path.kit.stop()
 
@@ -150,9 +150,9 @@ def test_a_clock_scheduler_that_was_off_makes_up_for_nothing(tmp_path: Path) -> 
 
 
 def test_nightly_triggerable_builds_what_it_was_triggered_for_last(tmp_path: Path) -> None:
-    config = configuration(lambda: [schedulers.NightlyTriggerable(name="n", builderNames=["b"], hour=3)])
+    config = configuration(lambda: [schedulers.NightlyTriggerable(name="n", builderNames=["b"], minute=0)])
     path = BuildPath(tmp_path, config)
-    path.kit.advance(DAY)
+    path.kit.advance(HOUR)
     assert path.buildsets() == []
     (scheduler,) = path.master.allSchedulers()
     for revision in ("r1", "r2"):
@@ -161,7 +161,7 @@ def test_nightly_triggerable_builds_what_it_was_triggered_for_last(tmp_path: Pat
         path.kit.pump()
         assert (result_of(ids), result_of(done)) == ((None, {}), (SUCCESS, {}))
     path = path.crash_and_restart(config)
-    path.kit.advance(3 * DAY)
+    path.kit.advance(3 * HOUR)
     assert path.buildsets() == [["r2"]]
     assert path.kit.get("buildsets", 1, "properties")["p"] == ("r2", "TEST")
     path.kit.stop()
