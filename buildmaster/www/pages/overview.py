@@ -16,6 +16,8 @@ BUILDERS_SHOWN = 100
 #: how many of the newest builds are looked through for each builder's last ones
 BUILDS_LOOKED_AT = 300
 DOTS = 8
+#: builders and workers that the front page shows
+CHIPS_SHOWN = 60
 
 RUNNING = [Filter("complete", "eq", [False])]
 FINISHED = [Filter("complete", "eq", [True])]
@@ -29,16 +31,18 @@ def names(builders: Iterable[Mapping[str, Any]]) -> dict[int, str]:
 
 async def home(visit: Visit) -> Context:
     """What runs, what ran last, and what waits."""
-    running, recent, builders, workers, pending = await together(
+    running, newest, builders, workers, pending = await together(
         visit.get("builds", filters=RUNNING, order=["-buildid"], limit=RUNNING_SHOWN),
-        visit.get("builds", filters=FINISHED, order=["-buildid"], limit=RECENT_SHOWN),
-        visit.get("builders"),
+        visit.get("builds", order=["-buildid"], limit=BUILDS_LOOKED_AT),
+        visit.get("builders", order=["name"]),
         visit.get("workers"),
         visit.get("buildrequests", filters=PENDING, fields=["buildrequestid", "complete", "claimed"], limit=1),
     )
     return {
         "running": running,
-        "recent": recent,
+        "recent": [build for build in newest if build["complete"]][:RECENT_SHOWN],
+        "last": {build["builderid"]: build for build in reversed(newest)},
+        "chips_shown": CHIPS_SHOWN,
         "names": names(builders),
         "builders": [builder for builder in builders if builder["masterids"]],
         "workers": [worker for worker in workers if worker["configured_on"]],

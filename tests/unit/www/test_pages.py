@@ -43,7 +43,7 @@ def busy(web: Web) -> Web:
 
 
 PAGES = [
-    ("/", ["1 build running", "b1 #1", "3 requests waiting", "0 of 1 worker connected"]),
+    ("/", ["1 build running", "b1 #1", "3 requests waiting", "0 of 1 worker", "b1 ▶ running", "no build lately"]),
     ("/builders", ["b1", "b 2/ü", "running", "no build yet"]),
     ("/builders?q=2", ["b 2/ü"]),
     ("/builders?tag=t", ["b1"]),

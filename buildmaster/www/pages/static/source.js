@@ -18,6 +18,7 @@
     window.addEventListener("pagehide", function () { self.drop(); });
     window.addEventListener("pageshow", function (event) { if (event.persisted) self.connect(); });
     this.connect();
+    if (document.hidden) this.seen(); // opened in the background
   }
 
   LiveSource.prototype.connect = function () {
