@@ -50,6 +50,7 @@ STEPS = {
 
 CHANGES = {
     **names("changes.gitpoller", "GitPoller"),
+    **names("changes.svnpoller", "SVNPoller"),
     **names("changes.pb", "PBChangeSource"),
 }
 
@@ -125,6 +126,9 @@ UTIL = {
     ),
     "ParameterGroup": "schedulers.forcesched:NestedParameter",
     **names("steps.shellsequence", "ShellArg"),
+    "svn.split_file_alwaystrunk": "changes.svnpoller:split_file_alwaystrunk",
+    "svn.split_file_branches": "changes.svnpoller:split_file_branches",
+    "svn.split_file_projects_branches": "changes.svnpoller:split_file_projects_branches",
     **names("www.auth", "CustomAuth", "HTPasswdAuth", "RemoteUserAuth", "UserPasswordAuth"),
     **names("www.authz.authz", "Authz", "fnmatchStrMatcher", "reStrMatcher"),
     **names(
