@@ -19,6 +19,7 @@ from buildmaster.base.aio import as_deferred, deferred, with_deadline
 from buildmaster.base.dirlock import DirectoryLock, DirectoryLocked
 from buildmaster.base.errors import ConfigErrors
 from buildmaster.base.outcome import Outcome
+from buildmaster.changes.horizon import ChangeHorizon
 from buildmaster.changes.manager import ChangeManager
 from buildmaster.config import MasterConfig
 from buildmaster.data.connector import DataConnector
@@ -119,6 +120,7 @@ class BuildMaster(ReconfigurableServiceMixin, MasterService):
         self.botmaster = BotMaster()
         self.scheduler_manager = SchedulerManager()
         self.change_svc = ChangeManager()
+        self.change_horizon = ChangeHorizon()
         self.www = WWWService()
         self.heartbeat = Heartbeat(self.reactor, self._beat, self.stop_reactor)
         for child in (
@@ -129,6 +131,7 @@ class BuildMaster(ReconfigurableServiceMixin, MasterService):
             self.botmaster,
             self.scheduler_manager,
             self.change_svc,
+            self.change_horizon,
             self.www,
             self.heartbeat,
         ):

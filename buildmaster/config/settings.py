@@ -45,6 +45,11 @@ def number(value: Any) -> str | None:
     return None if value is None or (isinstance(value, int) and not isinstance(value, bool)) else "an int"
 
 
+def count(value: Any) -> str | None:
+    """A whole number that is not negative, or None."""
+    return number(value) or ("0 or more" if value is not None and value < 0 else None)
+
+
 def number_or_false(value: Any) -> str | None:
     """A whole number, or False."""
     return None if value is False else number(value)
@@ -115,7 +120,7 @@ SETTINGS = (
     Setting("logEncoding", "utf-8", encoding),
     Setting("logMaxSize", None, number),
     Setting("logMaxTailSize", None, number),
-    Setting("changeHorizon", None, number),
+    Setting("changeHorizon", None, count),
     Setting("collapseRequests", None, callable_or_switch),
     Setting("prioritizeBuilders", None, callable_or_none),
     Setting("select_next_worker", None, callable_or_none),

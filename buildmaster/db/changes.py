@@ -166,13 +166,15 @@ def get(conn: sa.Connection, changeid: int) -> Change | None:
     return None if row is None else from_row(row)
 
 
+_many = sa.select(_changes).where(_changes.c.id.in_(sa.bindparam("ids_", expanding=True))).order_by(_changes.c.id)
+
+
 def get_many(conn: sa.Connection, changeids: Iterable[int]) -> list[Change]:
     """These changes, oldest first; unknown ids are left out."""
     wanted = sorted(set(changeids))
     found: list[Change] = []
     for start in range(0, len(wanted), 500):
-        query = sa.select(_changes).where(_changes.c.id.in_(wanted[start : start + 500])).order_by(_changes.c.id)
-        found += [from_row(row) for row in conn.execute(query)]
+        found += [from_row(row) for row in conn.execute(_many, {"ids_": wanted[start : start + 500]})]
     return found
 
 
@@ -191,3 +193,48 @@ def ids_of_sourcestamps(conn: sa.Connection, ssids: Sequence[int]) -> list[int]:
     """The changes that refer to one of these source stamps, oldest first."""
     query = sa.select(_changes.c.id).where(_changes.c.sourcestampid.in_(ssids)).order_by(_changes.c.id)
     return list(conn.execute(query).scalars())
+
+
+def prune(txn: Txn, keep: int, after: int = 0, count: int = 200) -> tuple[int, int | None]:
+    """Delete changes that are not among the newest ``keep``, of the ``count`` oldest whose ids are above ``after``.
+
+    A change stays that a buildset is of, or that a scheduler has not decided on.  Returns how many were deleted, and
+    the id from which to go on (None: that was the last).
+    """
+    txn.flush()
+    newest = sa.select(_changes.c.id).order_by(_changes.c.id.desc()).offset(keep).limit(1)
+    horizon = txn.execute(newest, touches=()).scalar()
+    if horizon is None:
+        return 0, None
+    query = sa.select(_changes.c.id).where(_changes.c.id > after, _changes.c.id <= horizon)
+    unread = _oldest_unread(txn)
+    if unread is not None:
+        query = query.where(_changes.c.received_at < unread)
+    looked_at = list(txn.execute(query.order_by(_changes.c.id).limit(count), touches=()).scalars())
+    if not looked_at:
+        return 0, None
+    doomed = sa.select(_changes.c.id).where(_changes.c.id.in_(looked_at), *_unused())
+    ids = list(txn.execute(doomed, touches=()).scalars())
+    if ids:
+        txn.execute(sa.delete(_changes).where(_changes.c.id.in_(ids)))
+    return len(ids), looked_at[-1] if len(looked_at) == count else None
+
+
+def _oldest_unread(txn: Txn) -> Any:
+    """When the oldest fact was noted that a consumer has not read; None if all have read all."""
+    lowest = txn.execute(sa.select(sa.func.min(schema.cursors.c.position)), touches=()).scalar()
+    if lowest is None:
+        return None
+    facts = schema.journal
+    query = sa.select(facts.c.at).where(facts.c.position > lowest).order_by(facts.c.position).limit(1)
+    return txn.execute(query, touches=()).scalar()
+
+
+def _unused() -> list[Any]:
+    """What holds for changes to which nothing refers."""
+    stamps, listed, waiting = schema.buildset_sourcestamps, schema.buildset_changes, schema.scheduler_changes
+    return [
+        ~sa.exists().where(listed.c.changeid == _changes.c.id),
+        ~sa.exists().where(stamps.c.sourcestampid == _changes.c.sourcestampid),
+        ~sa.exists().where(waiting.c.changeid == _changes.c.id),
+    ]
