@@ -51,9 +51,12 @@ def load(conn: sa.Connection, requestids: Iterable[int]) -> dict[int, LoadedRequ
     }
 
 
+_SETS = sa.select(schema.buildsets).where(schema.buildsets.c.id.in_(sa.bindparam("ids_", expanding=True)))
+
+
 def _buildsets(conn: sa.Connection, buildsetids: Sequence[int]) -> dict[int, Any]:
     found: dict[int, Any] = {}
     for start in range(0, len(buildsetids), 500):
-        query = sa.select(schema.buildsets).where(schema.buildsets.c.id.in_(buildsetids[start : start + 500]))
-        found.update((row.id, row) for row in conn.execute(query))
+        rows = conn.execute(_SETS, {"ids_": buildsetids[start : start + 500]})
+        found.update((row.id, row) for row in rows)
     return found

@@ -123,23 +123,25 @@ def get_many(conn: sa.Connection, ssids: Iterable[int]) -> dict[int, SourceStamp
     return found
 
 
+_links = schema.buildset_sourcestamps
+_of_buildsets = (
+    sa.select(*_columns, _links.c.buildsetid)
+    .select_from(
+        _links.join(_stamps, _links.c.sourcestampid == _stamps.c.id).outerjoin(
+            _patches, _stamps.c.patchid == _patches.c.id
+        )
+    )
+    .where(_links.c.buildsetid.in_(sa.bindparam("ids_", expanding=True)))
+    .order_by(_stamps.c.id)
+)
+
+
 def of_buildsets(conn: sa.Connection, buildsetids: Sequence[int]) -> dict[int, list[SourceStamp]]:
     """The source stamps of each buildset, in the order of their ids."""
-    links = schema.buildset_sourcestamps
     found: dict[int, list[SourceStamp]] = {buildsetid: [] for buildsetid in buildsetids}
     wanted = sorted(found)
     for start in range(0, len(wanted), 500):
-        query = (
-            sa.select(*_columns, links.c.buildsetid)
-            .select_from(
-                links.join(_stamps, links.c.sourcestampid == _stamps.c.id).outerjoin(
-                    _patches, _stamps.c.patchid == _patches.c.id
-                )
-            )
-            .where(links.c.buildsetid.in_(wanted[start : start + 500]))
-            .order_by(_stamps.c.id)
-        )
-        for row in conn.execute(query):
+        for row in conn.execute(_of_buildsets, {"ids_": wanted[start : start + 500]}):
             found[row.buildsetid].append(from_row(row))
     return found
 

@@ -10,49 +10,21 @@ from twisted.logger import Logger
 
 from buildmaster.base.aio import as_deferred, deferred, maybe
 from buildmaster.base.collapse import mode_of
-from buildmaster.base.moves import RequestState
 from buildmaster.base.results import CANCELLED, RETRY
 from buildmaster.db import builders as builder_rows
 from buildmaster.db import projects as project_rows
 from buildmaster.db import requests as request_rows
 from buildmaster.db.txn import Txn
-from buildmaster.locks import BaseLockId, LockAccess
 from buildmaster.process.builder import Builder
 from buildmaster.process.collapse import Collapser
 from buildmaster.process.distributor import Distributor
+from buildmaster.process.lock_retriever import LockRetrieverMixin
 from buildmaster.process.reconciler import Reconciler
-from buildmaster.process.waiting import Cause, LockView, Situation, WorkerView, why
+from buildmaster.process.situation import situation_of
+from buildmaster.process.waiting import Cause, why
 from buildmaster.service import AsyncMultiService, ReconfigurableServiceMixin
 
 log = Logger()
-
-
-class LockRetrieverMixin:
-    """The documented way from a configured lock to the real one."""
-
-    master: Any
-
-    @deferred
-    async def getLockByID(self, lockid: BaseLockId, config_version: int) -> Any:
-        """A Deferred of the real lock behind a MasterLock or WorkerLock of the configuration."""
-        return self.master.locks.real_lock(lockid, config_version)
-
-    @deferred
-    async def getLockFromLockAccess(self, access: LockAccess | BaseLockId, config_version: int) -> Any:
-        """A Deferred of the real lock that an access is for."""
-        lockid = access.lockid if isinstance(access, LockAccess) else access
-        return self.master.locks.real_lock(lockid, config_version)
-
-    @deferred
-    async def getLockFromLockAccesses(
-        self, accesses: Iterable[LockAccess | BaseLockId], config_version: int
-    ) -> list[tuple[Any, LockAccess]]:
-        """A Deferred of (real lock, access) for each of these."""
-        found = []
-        for item in accesses:
-            access = item if isinstance(item, LockAccess) else item.defaultAccess()
-            found.append((self.master.locks.real_lock(access.lockid, config_version), access))
-        return found
 
 
 class BotMaster(ReconfigurableServiceMixin, LockRetrieverMixin, AsyncMultiService):
@@ -341,39 +313,13 @@ class BotMaster(ReconfigurableServiceMixin, LockRetrieverMixin, AsyncMultiServic
         if not await self.cancel_request(requestid, reason):
             self.master.mq.produce(("control", "buildrequests", str(requestid), "cancel"), {"reason": reason})
 
-    # -- why -----------------------------------------------------------------------------------------------------------
-
     @deferred
     async def why_waiting(self, requestid: int) -> list[Cause]:
         """A Deferred of the reasons why a request is not built yet, the most telling first; empty if it is or was."""
         request = await self.master.db.read(request_rows.get, requestid)
         if request is None or request.state not in request_rows.OPEN:
             return []
-        builder = self._by_id.get(request.builderid)
-        if builder is None:
-            return why(Situation(request, None))
-        queue = self.distributor.pending.of(request.builderid)
-        before = [r.requestid for r in queue.in_order()]
-        return why(
-            Situation(
-                request,
-                builder.name,
-                held=request.state == RequestState.HELD,
-                distributing=request.waited_for or not self.distributor.only_waited_for,
-                workers=self._worker_views(builder),
-                ahead=before.index(requestid) if requestid in before else 0,
-                locks=_lock_views(builder),
-                refusal=self.distributor.refusals.get(requestid),
-            )
-        )
-
-    def _worker_views(self, builder: Builder) -> list[WorkerView]:
-        attached = {wfb.worker.workername: wfb for wfb in builder.workers if wfb.worker is not None}
-        views = []
-        for name in builder.config.workernames:
-            wfb = attached.get(name)
-            views.append(WorkerView(name, "not connected" if wfb is None else wfb.why_not_available()))
-        return views
+        return why(situation_of(request, self._by_id.get(request.builderid), self.distributor))
 
     # -- shutting down -------------------------------------------------------------------------------------------------
 
@@ -422,17 +368,3 @@ def _store_builders(txn: Txn, masterid: int, configs: Sequence[Any]) -> dict[str
             txn, ids[config.name], config.description, config.description_format, None, projectid, config.tags
         )
     return ids
-
-
-def _lock_views(builder: Builder) -> list[LockView]:
-    """The builder's locks that are not free on any of its workers."""
-    if not isinstance(builder.config.locks, list | tuple):
-        return []
-    views: dict[str, LockView] = {}
-    for wfb in builder.workers:
-        if wfb.worker is None:
-            continue
-        for lock, access in builder.lock_pairs(builder.config.locks, wfb.worker.workername):
-            if not lock.isAvailable(builder, access):
-                views[lock.name] = LockView(lock.name, [str(owner) for owner, _ in lock.owners])
-    return list(views.values())

@@ -15,8 +15,9 @@ from buildmaster.base.records import Fact
 from buildmaster.base.results import SUCCESS, WARNINGS
 from buildmaster.db import buildsets, requests
 from buildmaster.mq.consumer import Consumer, Effect
-from buildmaster.schedulers.base import ReconfigurableBaseScheduler, SchedulerMachinery
+from buildmaster.schedulers.base import ReconfigurableBaseScheduler
 from buildmaster.schedulers.composing import Wish
+from buildmaster.schedulers.machinery import SchedulerMachinery
 
 log = Logger()
 

@@ -9,29 +9,32 @@ from buildmaster.base.aio import deferred, maybe
 from buildmaster.base.errors import error
 from buildmaster.base.strings import is_identifier
 from buildmaster.properties import Properties
-from buildmaster.schedulers.base import Added, ReconfigurableBaseScheduler
-from buildmaster.schedulers.parameters import (
-    VALID_EMAIL_ADDR,
+from buildmaster.schedulers.base import ReconfigurableBaseScheduler
+from buildmaster.schedulers.machinery import Added
+from buildmaster.schedulers.parameter_groups import (
     AnyPropertyParameter,
-    BaseParameter,
-    BooleanParameter,
-    ChoiceStringParameter,
     CodebaseParameter,
-    CollectedValidationError,
     DefaultField,
-    FileParameter,
-    FixedParameter,
     InheritBuildParameter,
-    IntParameter,
     NestedParameter,
     ParameterGroup,
     PatchParameter,
+    WorkerChoiceParameter,
+)
+from buildmaster.schedulers.parameters import (
+    VALID_EMAIL_ADDR,
+    BaseParameter,
+    BooleanParameter,
+    ChoiceStringParameter,
+    CollectedValidationError,
+    FileParameter,
+    FixedParameter,
+    IntParameter,
     StringParameter,
     TextParameter,
     UserNameParameter,
     ValidationError,
     ValidationErrorCollector,
-    WorkerChoiceParameter,
 )
 
 __all__ = [

@@ -14,8 +14,9 @@ from buildmaster.base.errors import error
 from buildmaster.base.interfaces import ITriggerableScheduler
 from buildmaster.process.triggering import TriggerKey, wait_for_buildset
 from buildmaster.properties import Properties
-from buildmaster.schedulers.base import Added, ReconfigurableBaseScheduler
+from buildmaster.schedulers.base import ReconfigurableBaseScheduler
 from buildmaster.schedulers.composing import Wish
+from buildmaster.schedulers.machinery import Added
 
 
 @implementer(ITriggerableScheduler)
