@@ -8,12 +8,9 @@ from typing import Any
 
 import pytest
 from twisted.internet import defer
-from twisted.internet.error import ConnectionDone, ConnectionLost
-from twisted.spread import pb
+from twisted.internet.error import ConnectionLost
 
 from tests.support.connections import PbHost, ScriptedHost, worker_program
-
-GONE = (ConnectionLost, ConnectionDone, pb.PBConnectionLost, pb.DeadReferenceError)
 
 HOSTS = {"pb": PbHost, "scripted": ScriptedHost}
 
@@ -259,12 +256,16 @@ def test_who_waits_for_an_answer_of_a_lost_worker_is_told(host: Any) -> None:
         await conn.remoteStartCommand(watcher, "b", "1", "shell", shell("sleep", "1000"))
         conn.throttle("a")
         waiting = conn.remotePrint("x")
+        told: list[str] = []
+        conn.notifyOnDisconnect(lambda: told.append("subscriber"))
+        waiting.addErrback(lambda why: (told.append("caller"), why)[1])
         conn.loseConnection()
-        with pytest.raises(GONE):
+        with pytest.raises(ConnectionLost):
             await waiting
-        with pytest.raises(GONE):
+        assert told == ["subscriber", "caller"]
+        with pytest.raises(ConnectionLost):
             await conn.remotePrint("y")
-        with pytest.raises(GONE):
+        with pytest.raises(ConnectionLost):
             await conn.remoteStartCommand(watcher, "b", "2", "shell", shell("echo", "x"))
         assert watcher.completions == []  # the owner hears of it from the connection
         assert await conn.is_alive(1) is False

@@ -104,7 +104,7 @@ class Connection:
     """A worker that is connected.
 
     The ``remote…`` methods return Deferreds.  They fail with ``WorkerMisbehaved`` when the answer is not of the kind
-    that was asked for, and with ``pb.PBConnectionLost`` or ``ConnectionLost`` when the worker goes away first.
+    that was asked for, and with ``ConnectionLost`` when the worker goes away first.
     """
 
     proxies: ClassVar[dict[Any, Any]] = {}

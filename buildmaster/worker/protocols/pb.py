@@ -13,7 +13,6 @@ from typing import Any, ClassVar
 from twisted.internet import defer
 from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 from twisted.spread import banana, pb
 
 from buildmaster.base.aio import deferred
@@ -259,11 +258,16 @@ class Connection(base.Connection, pb.Avatar):
         return self._ask(self.mind, "getVersion")
 
     async def _call(self, reference: Any, method: str, *args: Any) -> Any:
-        """Call a remote method; any answer, also an error, is a sign of life."""
+        """Call a remote method; any answer, also an error, is a sign of life.
+
+        Fails with ConnectionLost when the worker goes away first, whatever Perspective Broker calls it.
+        """
         try:
             answer = await reference.callRemote(method, *args)
-        except (pb.PBConnectionLost, pb.DeadReferenceError, ConnectionLost, ConnectionDone):
-            raise
+        except (pb.PBConnectionLost, pb.DeadReferenceError, ConnectionDone) as e:
+            # those who asked to be told hear of it first: to them a failed call would look like a mistake of the worker
+            self.notifyDisconnected()
+            raise ConnectionLost(f"the connection of worker {self.name} was lost") from e
         except pb.RemoteError as e:
             self.heard()
             if b"NoSuchMethod" in _bytes(e.remoteType):
@@ -346,7 +350,7 @@ class Connection(base.Connection, pb.Avatar):
         """Ask the worker process to end; its going away is the answer."""
         try:
             await self._call(self.mind, "shutdown")
-        except (pb.PBConnectionLost, pb.DeadReferenceError, ConnectionLost, ConnectionDone):
+        except ConnectionLost:
             pass
         except _NoSuchMethod:
             await self._shutdown_old()
@@ -356,7 +360,7 @@ class Connection(base.Connection, pb.Avatar):
         for reference in list(self.builders.values())[:1]:
             try:
                 await self._call(reference, "shutdown")
-            except (pb.PBConnectionLost, pb.DeadReferenceError, ConnectionLost, ConnectionDone):
+            except ConnectionLost:
                 return
             except _NoSuchMethod:
                 log.warn("worker {name!r} is too old to be shut down from here", name=self.name)
@@ -366,7 +370,7 @@ class Connection(base.Connection, pb.Avatar):
             return self.builders[name]
         except KeyError:
             if not self.connected:
-                raise pb.PBConnectionLost(Failure(ConnectionLost())) from None
+                raise ConnectionLost(f"the connection of worker {self.name} was lost") from None
             raise WorkerMisbehaved(f"worker {self.name} has not taken builder {name}") from None
 
 
