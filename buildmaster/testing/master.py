@@ -81,6 +81,8 @@ class MemoryMaster:
     the database is ``state.sqlite`` in ``basedir`` and is created.  ``now`` is what the clock shows first.
     """
 
+    master_class: type[InlineMaster] = InlineMaster
+
     def __init__(
         self,
         basedir: str | os.PathLike[str],
@@ -90,7 +92,7 @@ class MemoryMaster:
         self.reactor = MemoryReactor()
         self.reactor.advance(now)
         self.loader = DictLoader(config)
-        self.master = InlineMaster(os.fspath(basedir), reactor=self.reactor, config_loader=self.loader)
+        self.master = self.master_class(os.fspath(basedir), reactor=self.reactor, config_loader=self.loader)
         self.master.creates_database = True
 
     def start(self) -> MemoryMaster:
