@@ -37,6 +37,7 @@ from buildmaster.mq.connector import MQConnector
 from buildmaster.mq.journal import Journal
 from buildmaster.net.pb import PBManager
 from buildmaster.process.botmaster import BotMaster
+from buildmaster.process.caches import CacheManager
 from buildmaster.schedulers.manager import SchedulerManager
 from buildmaster.secrets.manager import SecretManager
 from buildmaster.service import BuildbotServiceManager, MasterService, ReconfigFailed, ReconfigurableServiceMixin
@@ -113,6 +114,7 @@ class BuildMaster(ReconfigurableServiceMixin, MasterService):
 
     def create_child_services(self) -> None:
         """Make the services below the master, in the order in which they start; they stop in the opposite one."""
+        self.caches = CacheManager()
         self.secrets_manager = SecretManager()
         self.service_manager = BuildbotServiceManager()
         self.pbmanager = PBManager()
@@ -124,6 +126,7 @@ class BuildMaster(ReconfigurableServiceMixin, MasterService):
         self.www = WWWService()
         self.heartbeat = Heartbeat(self.reactor, self._beat, self.stop_reactor)
         for child in (
+            self.caches,
             self.secrets_manager,
             self.service_manager,
             self.pbmanager,

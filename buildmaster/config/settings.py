@@ -29,7 +29,7 @@ DEFAULT_VALIDATION = {
     "property_value": re.compile(r"^[\w\.\-/~:]*$"),
 }
 
-DEFAULT_CACHES = {"Builds": 15, "Changes": 10}
+DEFAULT_CACHES = {"Changes": 500}
 
 Rule = Callable[[Any], str | None]
 """What a value must be, in words, if it is not; None if it is."""

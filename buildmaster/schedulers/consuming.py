@@ -34,6 +34,12 @@ class ChangeCache:
         self._size = size
         self._known: OrderedDict[int, Change] = OrderedDict()
 
+    def set_max_size(self, size: int) -> None:
+        """Keep so many from now on."""
+        self._size = size
+        while len(self._known) > size:
+            self._known.popitem(last=False)
+
     async def of(self, fact: Fact, db: Any) -> Change | None:
         """The change that a fact tells of; None if it has been deleted since."""
         changeid = fact.fields["changeid"]

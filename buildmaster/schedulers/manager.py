@@ -27,6 +27,7 @@ class SchedulerManager(BuildbotServiceManager):
     @deferred
     async def reconfigServiceWithBuildbotConfig(self, new_config: Any) -> None:
         """Follow a new configuration; a scheduler that is in it no more forgets how far it has read."""
+        self.changes.set_max_size(new_config.caches["Changes"])
         before = {child.name for child in self}
         try:
             await super().reconfigServiceWithBuildbotConfig(new_config)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from buildmaster.base.aio import maybe
 from buildmaster.base.errors import error
+from buildmaster.process.validation import refusal
 from buildmaster.schedulers.parameters import (
     BaseParameter,
     ChoiceStringParameter,
@@ -170,8 +170,12 @@ class AnyPropertyParameter(NestedParameter):
         name, value = values.get("name"), values.get("value")
         if not name:
             return
-        if not re.match(r"^[\w./~:-]*$", str(name)) or not re.match(r"^[\w./~:-]*$", str(value)):
-            raise ValidationError(f"bad property name='{name}', value='{value}'")
+        wrong = [
+            refusal(getattr(master, "config", None), *one)
+            for one in (("property_name", name), ("property_value", value))
+        ]
+        if any(wrong):
+            raise ValidationError(f"bad property name='{name}', value='{value}': {'; '.join(filter(None, wrong))}")
         properties[name] = value
 
 
@@ -245,10 +249,22 @@ class CodebaseParameter(NestedParameter):
         values = await self.collectChildProperties(
             sourcestamps=sourcestamps, properties=properties, kwargs=kwargs, collector=collector, **kw
         )
+        self._check_free_text(values, collector, kw.get("master"))
         patch = values.pop("patch", None)
         stamp.update(values)
         if patch and patch.get("body"):
             stamp.update({f"patch_{name}": value for name, value in patch.items()})
+
+    def _check_free_text(self, values: Mapping[str, Any], collector: ValidationErrorCollector, master: Any) -> None:
+        """What was entered as branch and revision, by the patterns of the configuration unless the field has one."""
+        for field in self.fields:
+            if field.name not in ("branch", "revision") or not isinstance(field, StringParameter):
+                continue
+            value = values.get(field.name)
+            if field.regex is None and value != field.default:
+                wrong = refusal(getattr(master, "config", None), field.name, value)
+                if wrong is not None:
+                    collector.errors[field.fullName or field.name] = f"{field.label} {wrong}"
 
 
 def _codebase_field(name: str, value: Any) -> BaseParameter | None:

@@ -61,6 +61,7 @@ RE_EXPORTS = frozenset(
         "util.git",
         "util.git_credential",
         "util.httpclientservice",
+        "util.lru",
         "util.misc",
         "util.pathmatch",
         "util.service",

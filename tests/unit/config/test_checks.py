@@ -28,7 +28,7 @@ def test_defaults():
     assert config.logCompressionMethod == "zstd"
     assert config.logEncoding == "utf-8"
     assert (config.logMaxSize, config.logMaxTailSize) == (None, None)
-    assert config.caches == {"Builds": 15, "Changes": 10}
+    assert config.caches == {"Changes": 500}
     assert config.db.db_url == "sqlite:///state.sqlite"
     assert config.mq == {"type": "simple"}
     assert config.metrics is None
@@ -94,8 +94,9 @@ def test_a_wrong_value_is_told_with_its_line(directory, line, message):
         ("c['buildbotURL'] = 'http://x'", "buildbotURL", "http://x/"),
         ("c['logCompressionLimit'] = False", "logCompressionLimit", False),
         ("c['db_url'] = 'sqlite:///y'", "db", MasterConfig.get_dbconfig_from_config({"db_url": "sqlite:///y"})),
-        ("c['caches'] = {'Changes': 2}", "caches", {"Builds": 15, "Changes": 2}),
-        ("c['buildCacheSize'] = 3", "caches", {"Builds": 3, "Changes": 10}),
+        ("c['caches'] = {'Changes': 2}", "caches", {"Changes": 2}),
+        ("c['changeCacheSize'] = 3", "caches", {"Changes": 3}),
+        ("c['buildCacheSize'] = 3", "caches", {"Builds": 3, "Changes": 500}),
         ("c['collapseRequests'] = False", "collapseRequests", False),
         ("c['www'] = {'port': 8010}", "www", {"port": 8010, "plugins": {}}),
     ],
