@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import functools
 import os
 from typing import Any
 
@@ -66,16 +67,19 @@ def _with_driver(url: URL, backend: str, driver: str, module: str, extra: str) -
     return url.set(drivername=f"{backend}+{driver}")
 
 
-def create_engine(url: URL, writer: bool, engine_kwargs: dict[str, Any] | None = None) -> sa.Engine:
+def create_engine(
+    url: URL, writer: bool, engine_kwargs: dict[str, Any] | None = None, durable: bool = True
+) -> sa.Engine:
     """An engine whose connections are kept by the threads that use them (no pool of its own).
 
     ``engine_kwargs`` are the documented extra arguments of ``sqlalchemy.create_engine``; those about pooling and
-    strategy are without meaning here.
+    strategy are without meaning here.  Without ``durable``, SQLite leaves it to the system when commits reach the disk.
     """
     kwargs = {k: v for k, v in (engine_kwargs or {}).items() if not k.startswith("pool") and k != "strategy"}
     if url.get_backend_name() == "sqlite":
         engine = sa.create_engine(url, poolclass=pool.NullPool, **kwargs)
-        event.listen(engine, "connect", _prepare_sqlite_writer if writer else _prepare_sqlite_reader)
+        prepare = functools.partial(_prepare_sqlite_writer, durable) if writer else _prepare_sqlite_reader
+        event.listen(engine, "connect", prepare)
         event.listen(engine, "begin", _begin_immediate if writer else _begin_deferred)
         return engine
     if url.get_backend_name() == "mysql":
@@ -86,12 +90,12 @@ def create_engine(url: URL, writer: bool, engine_kwargs: dict[str, Any] | None =
     return sa.create_engine(url, poolclass=pool.NullPool, **kwargs)
 
 
-def _prepare_sqlite_writer(dbapi_connection: Any, _record: Any) -> None:
+def _prepare_sqlite_writer(durable: bool, dbapi_connection: Any, _record: Any) -> None:
     dbapi_connection.isolation_level = None
     cursor = dbapi_connection.cursor()
     cursor.execute("PRAGMA busy_timeout=2000")
     cursor.execute("PRAGMA journal_mode=WAL")
-    cursor.execute("PRAGMA synchronous=FULL")
+    cursor.execute(f"PRAGMA synchronous={'FULL' if durable else 'OFF'}")
     cursor.execute("PRAGMA foreign_keys=ON")
     cursor.close()
 

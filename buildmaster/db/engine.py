@@ -62,7 +62,7 @@ class Database:
         self._clock = clock
         self._executor = executor
         memory = self.backend == "sqlite" and self.url.database in (None, "", ":memory:")
-        self._engine = dialects.create_engine(self.url, True, engine_kwargs)
+        self._engine = dialects.create_engine(self.url, True, engine_kwargs, executor.durable)
         self._reading = self._engine if memory else dialects.create_engine(self.url, False, engine_kwargs)
         self._batcher = Batcher(self._engine, executor, clock.seconds, self.counters, self._signal)
         self._readers = _Readers(self._batcher if memory else None, self._reading, self.counters, executor)

@@ -20,6 +20,9 @@ Done = Callable[[Any], None]  # gets the job's value, or a Failure
 class Executor(Protocol):
     """Runs jobs one after the other on the writing side, and reads beside them."""
 
+    durable: bool
+    """Whether what is committed has to outlive a loss of power; if not, only the end of the process."""
+
     def start(self) -> None: ...
 
     def write(self, job: Job, done: Done) -> None:
@@ -54,6 +57,8 @@ class ThreadExecutor:
 
     ``call_in_reactor`` is ``reactor.callFromThread`` or its like.
     """
+
+    durable = True
 
     def __init__(self, call_in_reactor: Callable[..., Any], readers: int = 2) -> None:
         self._call = call_in_reactor
@@ -104,6 +109,7 @@ class ThreadExecutor:
 class InlineExecutor:
     """Runs each job in the calling thread, at the clock's next turn: for whole masters on a fake clock."""
 
+    durable = False
     stopping = False
 
     def __init__(self, clock: Any) -> None:

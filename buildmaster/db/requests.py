@@ -176,16 +176,24 @@ class Claim:
     workerid: int | None
 
 
+_IDS = sa.bindparam("ids_", expanding=True)
+_pending_of = (
+    sa.select(_requests)
+    .where(_requests.c.id.in_(_IDS), _requests.c.state == int(RequestState.PENDING))
+    .order_by(_requests.c.id)
+    .with_for_update()
+)
+_mark_claimed = (
+    sa.update(_requests)
+    .where(_requests.c.id.in_(_IDS))
+    .values(state=int(RequestState.CLAIMED), claimed_by_masterid=sa.bindparam("by_"), claimed_at=sa.bindparam("at_"))
+)
+
+
 def claim(txn: Txn, claims: Sequence[Claim], masterid: int) -> set[int]:
     """Take these pending requests for a master; returns the ids of those that were still pending."""
     wanted = sorted({claim.requestid for claim in claims})
-    pending = txn.execute(
-        sa.select(_requests)
-        .where(_requests.c.id.in_(wanted), _requests.c.state == RequestState.PENDING)
-        .order_by(_requests.c.id)
-        .with_for_update(),
-        touches=(_requests,),
-    )
+    pending = txn.execute(_pending_of, {"ids_": wanted}, touches=(_requests,))
     taken = [from_row(row) for row in pending]
     _take(txn, taken, masterid, txn.now())
     return {request.requestid for request in taken}
@@ -195,8 +203,7 @@ def _take(txn: Txn, taken: Sequence[Request], masterid: int, at: float) -> None:
     if not taken:
         return
     ids = [request.requestid for request in taken]
-    values = {"state": int(RequestState.CLAIMED), "claimed_by_masterid": masterid, "claimed_at": at}
-    txn.execute(sa.update(_requests).where(_requests.c.id.in_(ids)).values(**values), touches=(_requests,))
+    txn.execute(_mark_claimed, {"ids_": ids, "by_": masterid, "at_": at}, touches=(_requests,))
     for request in taken:
         claimed = attrs.evolve(request, state=int(RequestState.CLAIMED), claimed_by_masterid=masterid, claimed_at=at)
         _note(txn, "claimed", claimed)
@@ -246,13 +253,18 @@ def _put_back(txn: Txn, requestids: Sequence[int], retries: int) -> None:
 # -- completing --------------------------------------------------------------------------------------------------------
 
 _own = _requests.alias("own")
-_siblings = sa.select(_requests).join(_own, _own.c.buildsetid == _requests.c.buildsetid)
+_siblings = (
+    sa.select(_requests)
+    .join(_own, _own.c.buildsetid == _requests.c.buildsetid)
+    .where(_own.c.id.in_(_IDS))
+    .order_by(_requests.c.id)
+    .with_for_update()
+)
 
 
 def _with_siblings(txn: Txn, requestids: Sequence[int]) -> dict[int, Any]:
     """All requests of the buildsets that these requests belong to, locked against other masters."""
-    query = _siblings.where(_own.c.id.in_(requestids)).order_by(_requests.c.id).with_for_update()
-    return {row.id: row for row in txn.execute(query, touches=_TABLES)}
+    return {row.id: row for row in txn.execute(_siblings, {"ids_": list(requestids)}, touches=_TABLES)}
 
 
 def complete_in(
@@ -497,31 +509,33 @@ def change_ids(conn: sa.Connection, requestid: int) -> list[int]:
 
 def change_ids_of_many(conn: sa.Connection, requestids: Sequence[int]) -> dict[int, list[int]]:
     """The changes of each of these requests, those of superseded requests included, oldest first."""
-    has_older = _requests.alias("older")
-    query = sa.select(has_older.c.superseded_by).where(has_older.c.superseded_by.in_(requestids)).distinct()
-    followed = set(conn.execute(query).scalars())
+    followed = set(conn.execute(_followed, {"ids_": list(requestids)}).scalars())
     chains = {i: superseded_chain(conn, i) if i in followed else [i] for i in requestids}
     members = sorted({member for chain in chains.values() for member in chain})
     changes: dict[int, set[int]] = {member: set() for member in members}
     for start in range(0, len(members), 500):
         part = members[start : start + 500]
-        for member, changeid in conn.execute(_changes_query(part)):
+        for member, changeid in conn.execute(_changes_of, {"ids_": part}):
             changes[member].add(changeid)
     return {i: sorted(set().union(*(changes[member] for member in chain))) for i, chain in chains.items()}
 
 
-def _changes_query(requestids: Sequence[int]) -> sa.CompoundSelect:
+def _changes_query() -> sa.CompoundSelect:
     """(request, change) pairs: by the buildset's list of changes, and by its source stamps."""
     listed, stamped, changes = schema.buildset_changes, schema.buildset_sourcestamps, schema.changes
     by_list = (
         sa.select(_requests.c.id, listed.c.changeid)
         .join(listed, listed.c.buildsetid == _requests.c.buildsetid)
-        .where(_requests.c.id.in_(requestids))
+        .where(_requests.c.id.in_(_IDS))
     )
     by_stamp = (
         sa.select(_requests.c.id, changes.c.id)
         .join(stamped, stamped.c.buildsetid == _requests.c.buildsetid)
         .join(changes, changes.c.sourcestampid == stamped.c.sourcestampid)
-        .where(_requests.c.id.in_(requestids))
+        .where(_requests.c.id.in_(_IDS))
     )
     return sa.union(by_list, by_stamp)
+
+
+_changes_of = _changes_query()
+_followed = sa.select(_requests.c.superseded_by).where(_requests.c.superseded_by.in_(_IDS)).distinct()

@@ -199,7 +199,7 @@ def test_a_lock_held_by_another_process_is_waited_for(place: Place) -> None:
     assert place.wait(db.read(names)) == ["patient"]
 
 
-@pytest.mark.only_on("sqlite", "inline")
+@pytest.mark.only_on("sqlite")
 def test_an_answer_survives_the_loss_of_power(place: Place) -> None:
     db = place.open()
     pragmas = place.wait(
