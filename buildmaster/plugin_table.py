@@ -45,6 +45,7 @@ STEPS = {
     ),
     **names("steps.worker", "CopyDirectory", "FileExists", "MakeDirectory", "RemoveDirectory", "SetPropertiesFromEnv"),
     **names("steps.source.git", "Git", "GitCommit", "GitPush", "GitTag"),
+    **names("steps.source.github", "GitHub"),
     **names("steps.trigger", "Trigger"),
 }
 

@@ -9,6 +9,7 @@ import pytest
 
 from buildmaster.base.results import FAILURE, SUCCESS
 from buildmaster.steps.source.git import Git, GitCommit, GitPush, GitTag
+from buildmaster.steps.source.github import GitHub
 from tests.support.farm import Farm
 from tests.support.git_repo import GitRepo
 
@@ -104,6 +105,15 @@ def test_other_references_and_tags_are_fetched(farm, repo):
     for mode in ({}, {"mode": "full", "method": "clobber"}):
         assert got(farm.build(Git(**step, **mode), branch="refs/pull/1/head")) == (SUCCESS, two)
         assert got(farm.build(Git(**step, **mode), branch="v1")) == (SUCCESS, one)
+
+
+def test_the_merge_of_a_pull_request_is_built_at_its_newest(farm, repo):
+    pull = repo.commit("pull")
+    merge = repo.commit("merge")
+    repo.git("update-ref", "refs/pull/7/merge", merge)
+    build = farm.build(GitHub(repourl=str(repo.path)), branch="refs/pull/7/merge", revision=pull)
+    assert got(build) == (SUCCESS, merge)
+    assert got(farm.build(GitHub(repourl=str(repo.path)), branch="main", revision=pull)) == (SUCCESS, pull)
 
 
 def test_a_shallow_clone_has_no_history_and_still_finds_a_revision(farm, repo):
