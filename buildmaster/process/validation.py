@@ -1,6 +1,6 @@
 """What users may enter: the patterns of ``c['validation']``, applied to free text that comes from forms and clients.
 
-Text that a configuration offers for choice, and what commit hooks and pollers report, is not checked: nobody entered it.
+What a configuration offers for choice, and what commit hooks and pollers report, is not checked: nobody entered it.
 """
 
 from __future__ import annotations
