@@ -56,10 +56,6 @@ class PageStream(Stream):
                 self._shown[name] = html
                 self.send(name, html.encode(), position)
 
-    def assume(self, parts: Mapping[str, str]) -> None:
-        """The browser has these parts: the page it got just now had them."""
-        self._shown = dict(parts)
-
     def pauseProducing(self) -> None:
         self._paused = True
 
@@ -89,8 +85,12 @@ class LiveView:
         self._cost = 0.0
         self._lock = defer.DeferredLock()
 
-    async def join(self, request: Any, since: int | None) -> PageStream:
-        """Begin to keep a browser's page up to date; ``since`` is the journal position at which it was rendered."""
+    async def join(self, request: Any) -> PageStream:
+        """Begin to keep a browser's page up to date.
+
+        It is sent every part once, whatever it has: what its page was made from may be older than what is known here,
+        though both were read at the same position of the journal (a commit is seen before it is told of).
+        """
         await self._lock.acquire()
         try:
             if self._now is None:
@@ -100,8 +100,6 @@ class LiveView:
         stream = PageStream(request, self.master.reactor, self)
         self._streams.append(stream)
         assert self._now is not None
-        if since is not None and since == self._position == self.master.mq.journal.head:
-            stream.assume(self._now.parts)
         stream.show(self._now.parts, self._position)
         return stream
 
@@ -140,7 +138,12 @@ class LiveView:
 
     def _due(self) -> None:
         done = defer.Deferred.fromCoroutine(self._refresh())
-        done.addErrback(lambda failure: log.failure("a live page could not be loaded again", failure))
+        done.addErrback(self._try_later)
+
+    def _try_later(self, failure: Any) -> None:
+        log.failure("a live page could not be loaded again, it will be tried in a moment", failure)
+        if self._streams and not (self._timer is not None and self._timer.active()):
+            self._timer = self.master.reactor.callLater(AT_LATEST_SECONDS, self._due)
 
     async def _refresh(self) -> None:
         await self._lock.acquire()

@@ -15,7 +15,6 @@ from buildmaster.www.pages.page import Action, Invalid, Page, Routes
 from buildmaster.www.pages.render import Templates
 from buildmaster.www.pages.visit import NotFound, Visit
 from buildmaster.www.resource import Redirect, Resource
-from buildmaster.www.sse import resume_position
 
 _MODULES = (overview, building, logview, changes, workers, requests, schedulers, login)
 PAGES = Routes([page for module in _MODULES for page in module.PAGES])
@@ -126,7 +125,7 @@ class PageResource(Resource):
             view = LiveView(self.master, load, lambda: self._forget(key, view))
             self.root.views[key] = view
         try:
-            await view.join(request, resume_position(request))
+            await view.join(request)
         except Error:
             self._forget(key, view)
             raise

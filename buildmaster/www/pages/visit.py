@@ -96,13 +96,13 @@ class Visit:
     def query(self) -> str:
         """The page's own query parameters, ready to be followed by others."""
         pairs = [(key, value) for key, values in self.request.args.items() for value in values]
-        text = urlencode([pair for pair in pairs if pair[0] not in (b"live", b"since")])
+        text = urlencode([pair for pair in pairs if pair[0] != b"live"])
         return text + "&" if text else ""
 
     @property
     def share_key(self) -> Any:
         """Visits with the same key see the same page."""
-        args = {key: tuple(v) for key, v in self.request.args.items() if key not in (b"live", b"since")}
+        args = {key: tuple(v) for key, v in self.request.args.items() if key != b"live"}
         return (self.request.path, tuple(sorted(args.items())), repr(sorted(self.user.items(), key=str)))
 
 

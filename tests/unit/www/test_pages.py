@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from buildmaster.www.pages.live import EVERY_SECONDS
+from buildmaster.www.pages.live import AT_LATEST_SECONDS, EVERY_SECONDS
 from tests.unit.www.conftest import Web
 from tests.unit.www.test_events import Listener
 
@@ -152,7 +152,11 @@ def test_an_open_master_says_so(busy: Web) -> None:
 
 def live(web: Web, path: str) -> Listener:
     """A browser that has just been given this page."""
-    page = web.client.get(path).text
+    return live_of(web, path, web.client.get(path).text)
+
+
+def live_of(web: Web, path: str, page: str) -> Listener:
+    """A browser that shows this page."""
     connect = re.search(r'sse-connect="([^"]+)"', page)
     assert connect
     return Listener(web, path.partition("?")[0] + connect.group(1).replace("&amp;", "&"))
@@ -164,13 +168,52 @@ def parts(web: Web, listener: Listener) -> dict[str, str]:
     return {event["name"]: event["data"] for event in listener.events()}
 
 
-def test_a_page_that_is_up_to_date_is_not_sent_again(busy: Web) -> None:
-    assert parts(busy, live(busy, "/builders/1/builds/1")) == {}
+def test_a_browser_is_sent_every_part_once_and_then_what_changes(busy: Web) -> None:
+    listener = live(busy, "/builders/1/builds/1")
+    assert set(parts(busy, listener)) == {"live_summary", "live_steps", "live_more"}
+    assert parts(busy, listener) == {}
+    busy.update("appendLog", 1, "oanother line\n")
+    changed = parts(busy, listener)
+    assert "another line" in changed["live_steps"]
+    assert "live_more" not in changed
+
+
+def test_a_commit_that_is_seen_before_it_is_told_of_is_not_lost(busy: Web) -> None:
+    """A page is made, then a build ends; the stream's first loading sees that while the journal has not told of it."""
+    journal = busy.master.journal
+    page = busy.client.get("/builders/1/builds/1").text
+    assert "running" in page
+    told, journal.db.on_facts = journal.db.on_facts, lambda facts: kept.append(facts)
+    kept: list[Any] = []
+    busy.update("finishBuild", 1, 0)
+    listener = live_of(busy, "/builders/1/builds/1", page)
+    first = parts(busy, listener)
+    journal.db.on_facts = told
+    for facts in kept:
+        told(facts)
+    assert "success" in {**first, **parts(busy, listener)}["live_summary"]
+
+
+def test_a_page_that_could_not_be_loaded_is_tried_again(busy: Web) -> None:
+    listener = live(busy, "/builders/1/builds/1")
+    parts(busy, listener)
+    (view,) = busy.master.www.site.resource.views.values()
+    load = view._load
+
+    async def broken() -> Any:
+        view._load = load
+        raise OSError("the disk hiccuped")
+
+    view._load = broken
+    busy.update("setBuildStateString", 1, "after the hiccup")
+    assert parts(busy, listener) == {}
+    busy.kit.advance(AT_LATEST_SECONDS)
+    assert "after the hiccup" in parts(busy, listener)["live_summary"]
 
 
 def test_steps_and_log_lines_appear(busy: Web) -> None:
     listener = live(busy, "/builders/1/builds/1")
-    assert parts(busy, listener) == {}
+    parts(busy, listener)
     busy.update("appendLog", 1, "oanother line\n")
     assert "another line" in parts(busy, listener)["live_steps"]
     second = busy.add_step(1, "test")
@@ -214,7 +257,7 @@ def test_a_browser_that_comes_back_sees_the_present(busy: Web) -> None:
     listener = live(busy, "/builders/1/builds/1")
     listener.connection.hang_up()
     busy.update("setBuildStateString", 1, "while away")
-    again = Listener(busy, "/builders/1/builds/1?live=1&since=1", last=2)
+    again = Listener(busy, "/builders/1/builds/1?live=1", last=2)
     assert "while away" in parts(busy, again)["live_summary"]
 
 
@@ -223,7 +266,7 @@ def test_after_a_restart_the_page_goes_on(busy: Web) -> None:
     busy.kit.stop()
     again = Web(busy.basedir, busy.www)
     busy.kit = again.kit
-    listener = Listener(again, f"/builders/1/builds/1?live=1&since={position}")
+    listener = Listener(again, "/builders/1/builds/1?live=1", last=position)
     shown = parts(again, listener)
     assert "retry" in shown["live_summary"]
 
