@@ -53,6 +53,29 @@ def set_master(txn: Txn, schedulerid: int, masterid: int | None) -> bool:
     return True
 
 
+PLACE = "scheduler:"
+"""A scheduler's place in the journal is stored under its name with this before it."""
+
+
+def forget_places_but(txn: Txn, names: Sequence[str]) -> list[str]:
+    """Drop how far schedulers have read that are not among these; the names of those that had a place.
+
+    Where several masters use the database nothing is dropped, for another master's configuration may have them.
+    """
+    if txn.execute(sa.select(sa.func.count()).select_from(schema.masters)).scalar_one() > 1:
+        return []
+    cursors = schema.cursors
+    stored = txn.execute(sa.select(cursors.c.name).where(cursors.c.name.startswith(PLACE, autoescape=True))).scalars()
+    gone = sorted(set(stored) - {PLACE + name for name in names})
+    for start in range(0, len(gone), 500):
+        txn.execute(sa.delete(cursors).where(cursors.c.name.in_(gone[start : start + 500])), touches=(cursors,))
+    return [name.removeprefix(PLACE) for name in gone]
+
+
+def skip(txn: Txn) -> None:
+    """What a scheduler stores that is off: nothing but, with it, that it has passed over a fact."""
+
+
 def enable(txn: Txn, schedulerid: int, enabled: bool) -> None:
     """Switch a scheduler on or off and tell."""
     txn.update(_schedulers, schedulerid, enabled=int(enabled))

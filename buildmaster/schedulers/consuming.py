@@ -17,6 +17,7 @@ from buildmaster.base.filters import ChangeFilter
 from buildmaster.base.records import Fact
 from buildmaster.db import changes as change_rows
 from buildmaster.db import reasons
+from buildmaster.db import schedulers as rows
 from buildmaster.mq.consumer import Consumer, Effect
 from buildmaster.process.asking import ask, describe
 from buildmaster.process.change import Change
@@ -107,7 +108,7 @@ class ChangeConsumer:
     async def decide(self, fact: Fact) -> Effect | None:
         """What this scheduler makes of a change, as one effect."""
         if not self._scheduler.enabled:
-            return None
+            return Effect(rows.skip)  # stored at once, since it may be on again after a crash
         change = await self._cache.of(fact, self._scheduler.master.db)
         if change is None or change.codebase not in self._scheduler.codebases:
             return None
@@ -130,7 +131,7 @@ class ChangeConsumer:
         important = True
         if self._important is not None:
             what = f"fileIsImportant of scheduler {self._scheduler.name!r}, {describe(self._important)},"
-            important = bool(await ask(self._scheduler.master.reactor, what, self._important, change))
+            important = bool(await ask(self._scheduler.master, what, self._important, change))
         if not important and self._only_important:
             decision.writes.append(self._reason(change, "unimportant"))
             return

@@ -14,6 +14,7 @@ from buildmaster.base.interfaces import IScheduler
 from buildmaster.base.records import Fact
 from buildmaster.base.results import SUCCESS, WARNINGS
 from buildmaster.db import buildsets, requests
+from buildmaster.db import schedulers as rows
 from buildmaster.mq.consumer import Consumer, Effect
 from buildmaster.schedulers.base import ReconfigurableBaseScheduler
 from buildmaster.schedulers.composing import Wish
@@ -89,7 +90,9 @@ class Dependent(ReconfigurableBaseScheduler):
         await super().deactivate()
 
     async def _decide(self, fact: Fact) -> Effect | None:
-        if not self.enabled or fact.fields["results"] not in (SUCCESS, WARNINGS):
+        if not self.enabled:
+            return Effect(rows.skip)  # stored at once, since it may be on again after a crash
+        if fact.fields["results"] not in (SUCCESS, WARNINGS):
             return None
         found = await self.master.db.read(_read, fact.fields["bsid"])
         if found is None or found.scheduler != self.upstream_name:

@@ -50,10 +50,13 @@ class AsyncService(service.Service):
 
     @deferred
     async def disownServiceParent(self) -> None:
-        """Leave the parent; fires when this service has stopped."""
+        """Leave the parent; fires when this service has stopped, until when it still has its master."""
         parent: Any = self.parent
-        self.parent = None
-        await as_deferred(parent.removeService(self))
+        try:
+            await as_deferred(parent.removeService(self))
+        finally:
+            if self.parent is parent:
+                self.parent = None
 
     @property
     def master(self) -> Any:

@@ -158,6 +158,35 @@ def test_a_new_scheduler_starts_with_the_next_change(tmp_path: Path) -> None:
     path.kit.stop()
 
 
+def test_a_scheduler_that_was_removed_while_the_master_was_down_starts_with_the_next_change_too(tmp_path: Path) -> None:
+    path = BuildPath(tmp_path, configuration(lambda: [forced(), each()]))
+    path = path.crash_and_restart(configuration(lambda: [forced()]))
+    path.change("r1")
+    path.kit.reconfig(configuration(lambda: [forced(), each()]))
+    path.change("r2")
+    assert path.buildsets() == [["r2"]]
+    path.kit.stop()
+
+
+def test_a_scheduler_that_is_removed_is_run_by_no_master(tmp_path: Path) -> None:
+    path = BuildPath(tmp_path, configuration(lambda: [forced(), each()]))
+    path.kit.reconfig(configuration(lambda: [forced()]))
+    assert {s["name"]: s["master"] is None for s in path.kit.get("schedulers")} == {"force": False, "each": True}
+    path.kit.stop()
+
+
+def test_what_a_disabled_scheduler_has_passed_over_stays_so_after_a_crash(tmp_path: Path) -> None:
+    config = configuration(lambda: [each()])
+    path = BuildPath(tmp_path, config)
+    path.kit.call(path.master.data.updates.schedulerEnable, 1, False)
+    path.change("r1")
+    path.kit.call(path.master.data.updates.schedulerEnable, 1, True)
+    path = path.crash_and_restart(config)
+    path.kit.advance(100)
+    assert path.buildsets() == []
+    path.kit.stop()
+
+
 def test_a_scheduler_that_was_removed_and_comes_back_starts_with_the_next_change(tmp_path: Path) -> None:
     path = BuildPath(tmp_path, configuration(lambda: [forced(), each()]))
     path.kit.reconfig(configuration(lambda: [forced()]))

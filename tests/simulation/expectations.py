@@ -138,6 +138,11 @@ class Chronicle:
         """Somebody presses a button."""
         self._forced[event.token] = False
 
+    @property
+    def writes_failed(self) -> bool:
+        """Whether the database ever gave trouble that makes writes fail."""
+        return bool(self._broken)
+
     # -- judging -----------------------------------------------------------------------------------------------------
 
     def problems(self) -> list[str]:
@@ -162,7 +167,9 @@ class Chronicle:
     def _changes_stored_once(self, changes: Sequence[StoredChange]) -> list[str]:
         stored = [change.revision for change in changes]
         wrong = [f"change {r} is stored {stored.count(r)} times" for r in sorted(set(stored)) if stored.count(r) > 1]
-        wrong += [f"change {r} was acknowledged and is lost" for r, ok in self._pushed.items() if ok and r not in stored]
+        wrong += [
+            f"change {r} was acknowledged and is lost" for r, ok in self._pushed.items() if ok and r not in stored
+        ]
         polled = [f"p{n}" for n in range(1, self._committed + 1)]
         return wrong + [f"polled revision {r} is missing" for r in polled if r not in stored]
 
@@ -190,7 +197,7 @@ class Chronicle:
         for request, scheduler, step, ended in triggered:
             children = self._rows.all(
                 "SELECT s.id, s.complete_at, min(r.waited_for) FROM buildsets s JOIN builds b ON b.id = s.parent_buildid "
-                "JOIN buildrequests r ON r.buildsetid = s.id WHERE b.buildrequestid = ? AND s.scheduler = ? GROUP BY 1, 2",
+                "LEFT JOIN buildrequests r ON r.buildsetid = s.id WHERE b.buildrequestid = ? AND s.scheduler = ? GROUP BY 1, 2",
                 request,
                 scheduler,
             )

@@ -115,7 +115,9 @@ class Play:
     def ask(self, what: str, function: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
         """Ask the master for something; its answer may come later, or never."""
         assert self.kit is not None
+        clock = self.kit.reactor
         answer = as_deferred(function(*args, **kwargs))
+        answer.addBoth(lambda result: (clock.seconds(), result))
         self.waiting.append((what, answer))
         self.kit.pump()
         self.hear()
@@ -130,12 +132,13 @@ class Play:
                 continue
             found: list[Any] = []
             answer.addBoth(found.append)
-            failed = isinstance(found[0], Failure)
-            text = found[0].getErrorMessage() if failed else "yes"
-            if isinstance(found[0], ReconfigOutcome):
-                failed, text = not found[0].ok, " ".join(found[0].lines)
-            self.told.append(f"    {self.time:.2f} {what}: {text}")
-            self.chronicle.answered(what, not failed, self.time)
+            at, result = found[0]
+            failed = isinstance(result, Failure)
+            text = result.getErrorMessage() if failed else "yes"
+            if isinstance(result, ReconfigOutcome):
+                failed, text = not result.ok, " ".join(result.lines)
+            self.told.append(f"    {at:.2f} {what}: {text}")
+            self.chronicle.answered(what, not failed, at)
         self.waiting = still
 
     def attach(self, name: str, manner: str) -> None:
@@ -352,12 +355,12 @@ class Play:
         self.pass_time(100)
         self.look()
         assert self.kit is not None
-        wrong = self.rows.final_problems() + self.chronicle.problems()
+        wrong = self.rows.final_problems(self.chronicle.writes_failed) + self.chronicle.problems()
         wrong += [f"nobody answers: {what}" for what, _ in self.waiting]
         if wrong:
             raise Wrong("\n".join(wrong))
         self.stop_in_order(self.kit)
-        wrong = self.rows.problems() + self.rows.final_problems()
+        wrong = self.rows.problems() + self.rows.final_problems(self.chronicle.writes_failed)
         if wrong:
             raise Wrong("\n".join(["after the stop", *wrong]))
 
