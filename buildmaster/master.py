@@ -38,6 +38,7 @@ from buildmaster.mq.journal import Journal
 from buildmaster.net.pb import PBManager
 from buildmaster.process.botmaster import BotMaster
 from buildmaster.process.caches import CacheManager
+from buildmaster.process.users.manager import UserManagerManager
 from buildmaster.schedulers.manager import SchedulerManager
 from buildmaster.secrets.manager import SecretManager
 from buildmaster.service import BuildbotServiceManager, MasterService, ReconfigFailed, ReconfigurableServiceMixin
@@ -123,6 +124,7 @@ class BuildMaster(ReconfigurableServiceMixin, MasterService):
         self.scheduler_manager = SchedulerManager()
         self.change_svc = ChangeManager()
         self.change_horizon = ChangeHorizon()
+        self.user_manager = UserManagerManager()
         self.www = WWWService()
         self.heartbeat = Heartbeat(self.reactor, self._beat, self.stop_reactor)
         for child in (
@@ -135,6 +137,7 @@ class BuildMaster(ReconfigurableServiceMixin, MasterService):
             self.scheduler_manager,
             self.change_svc,
             self.change_horizon,
+            self.user_manager,
             self.www,
             self.heartbeat,
         ):

@@ -97,6 +97,7 @@ UTIL = {
     **names("process.factory", "BuildFactory"),
     **names("process.logobserver", "LogLineObserver"),
     **names("process.project", "Project"),
+    **names("process.users.manual", "CommandlineUserManager"),
     **names(
         "properties",
         "FlattenList",

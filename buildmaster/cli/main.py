@@ -21,6 +21,7 @@ VERBS = {
     "sighup": "The same as reconfig.",
     "start": "Start a master.",
     "stop": "Stop a master.",
+    "user": "Manage the users of a master.",
     "upgrade-master": "Bring a master's directory and database up to this version.",
 }
 

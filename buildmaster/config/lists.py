@@ -11,7 +11,7 @@ from buildmaster.config.builder import BuilderConfig
 from buildmaster.config.places import LocatedErrors, place_of
 from buildmaster.process.codebase import Codebase
 from buildmaster.process.project import Project
-from buildmaster.service import BuildbotService
+from buildmaster.service import AsyncMultiService, BuildbotService
 
 RESERVED_WORKER_NAMES = ("debug", "change", "status")
 """User names that other clients of the worker port log in with."""
@@ -101,7 +101,13 @@ class Lists:
 
     def user_managers(self) -> list[Any]:
         """``c['user_managers']``."""
-        return list(self._items("user_managers"))
+        found = []
+        for item in self._items("user_managers"):
+            if isinstance(item, AsyncMultiService):
+                found.append(item)
+            else:
+                self._wrong("user_managers", item, "a util.CommandlineUserManager(…)")
+        return found
 
     def _items(self, key: str) -> list[Any]:
         value = self._config.get(key, [])

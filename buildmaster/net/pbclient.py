@@ -1,11 +1,11 @@
-"""The other end of a PB port: telling a master about a change, as ``sendchange`` and commit hooks do.
+"""The other end of a PB port: telling a master about a change, as ``sendchange`` and commit hooks do, and the like.
 
-Speaks to this master's PBChangeSource and to a Buildbot master's.
+Speaks to this master and to a Buildbot master.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from twisted.cred.credentials import UsernamePassword
@@ -38,6 +38,34 @@ async def send_change(
     :class:`SendChangeFailed`.
     """
     _check_size(change)
+    await _logged_in(host, port, user, password, reactor, lambda remote: _call(remote, dict(change)), "the change")
+
+
+@deferred
+async def send_user_command(
+    host: str, port: int | str, user: str, password: str, command: Mapping[str, Any], reactor: Any
+) -> str:
+    """Have a master's CommandlineUserManager do something with users; returns what it says of it.
+
+    ``command`` has the arguments of ``perspective_commandline``: op, bb_username, bb_password, ids and info.  Raises
+    :class:`SendChangeFailed`.
+    """
+    arguments = [command[name] for name in ("op", "bb_username", "bb_password", "ids", "info")]
+    return await _logged_in(
+        host, port, user, password, reactor, lambda remote: remote.callRemote("commandline", *arguments), "the command"
+    )
+
+
+async def _logged_in(
+    host: str,
+    port: int | str,
+    user: str,
+    password: str,
+    reactor: Any,
+    call: Callable[[Any], defer.Deferred[Any]],
+    what: str,
+) -> Any:
+    """Log in, make one call, and return its answer."""
     factory: Any = pb.PBClientFactory()
     factory.noisy = False
     endpoint = endpoints.HostnameEndpoint(reactor, host, int(port), timeout=int(CONNECT_TIMEOUT))
@@ -49,12 +77,11 @@ async def send_change(
     try:
         login = factory.login(UsernamePassword(user.encode(), password.encode()))
         remote = await with_deadline(login, ANSWER_TIMEOUT, reactor, f"the login at {place}")
-        answer = _call(remote, dict(change))
-        await with_deadline(answer, ANSWER_TIMEOUT, reactor, f"the master at {place}")
+        return await with_deadline(call(remote), ANSWER_TIMEOUT, reactor, f"the master at {place}")
     except SendChangeFailed:
         raise
     except Exception as e:
-        raise SendChangeFailed(_explain(e, place, user)) from e
+        raise SendChangeFailed(_explain(e, place, user, what)) from e
     finally:
         factory.disconnect()
 
@@ -74,15 +101,16 @@ def _check_size(change: Mapping[str, Any]) -> None:
             raise SendChangeFailed(f"{key} is longer than the {LIMIT // 1024} KiB that the protocol can carry")
 
 
-def _explain(why: Exception, place: str, user: str) -> str:
+def _explain(why: Exception, place: str, user: str, what: str) -> str:
     kind = str(getattr(why, "remoteType", b"") or type(why).__name__)
     if "UnauthorizedLogin" in kind:
-        return f"{place} refused the login of {user!r}: unknown user or wrong password (see --auth)"
+        option = "--auth" if what == "the change" else "--username and --passwd"
+        return f"{place} refused the login of {user!r}: unknown user or wrong password (see {option})"
     if isinstance(why, pb.PBConnectionLost | error.ConnectionDone | error.ConnectionLost | pb.DeadReferenceError):
-        return f"{place} closed the connection before it had stored the change"
+        return f"{place} closed the connection before it had taken {what}"
     if isinstance(why, DeadlineExceeded):
         return str(why)
-    return f"{place} refused the change: {_reason(why)}"
+    return f"{place} refused {what}: {_reason(why)}"
 
 
 def _reason(why: Exception) -> str:

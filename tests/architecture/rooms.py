@@ -81,5 +81,5 @@ OUTER = ("master", "life", "cli", "testing", "plugins")
 GLOBAL_REACTOR = ("master", "cli", "util.process_wide")
 """Where the process's reactor may be imported."""
 
-PB_FILES = ("net.pb*", "worker.protocols.pb", "changes.pb")
+PB_FILES = ("net.pb*", "worker.protocols.pb", "changes.pb", "process.users.manual")
 """The modules with Perspective Broker."""

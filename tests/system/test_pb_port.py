@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ def config() -> dict[str, Any]:
         "builders": [util.BuilderConfig(name="b", workernames=["w"], factory=factory)],
         "schedulers": [schedulers.ForceScheduler(name="f", builderNames=["b"])],
         "change_source": [changes.PBChangeSource(user="alice", passwd="secret")],
+        "user_managers": [util.CommandlineUserManager("admin", "pass", PORT)],
         "protocols": {"pb": {"port": PORT}},
     }
 
@@ -63,6 +65,31 @@ def test_the_real_sendchange_is_understood(site: Site, tool: Callable[[str], str
     assert (change["revision"], change["branch"], change["comments"]) == ("abc", "main", "words")
     assert (change["project"], change["repository"], change["when_timestamp"]) == ("pr", "git://r", 1234)
     assert change["properties"]["p"] == ("v", "Change")
+
+
+def test_users_are_managed_from_the_command_line(site: Site) -> None:
+    """By our command: that of Buildbot 4.3 fails before it sends a word, its password is of the wrong type."""
+    login = ["user", "--master", f"127.0.0.1:{site.port}", "--username", "admin", "--passwd", "pass"]
+    program = [sys.executable, "-m", "buildmaster.cli.main"]
+
+    def user(*arguments: str) -> str:
+        done = subprocess.run([*program, *login, *arguments], capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def story() -> list[str]:
+        user("--op=add", "--info=git=Jö <j@x>,email=j@x")
+        user("--op=update", "--info=Jö <j@x>:svn=joe")
+        user("--op=update", "--bb_username=jo", "--bb_password=pw", "--info=Jö <j@x>:")
+        return [user("--op=get", "--ids=Jö <j@x>"), user("--op=remove", "--ids=Jö <j@x>")]
+
+    async def run() -> list[str]:
+        return await threads.deferToThreadPool(site.reactor, site.reactor.getThreadPool(), story)
+
+    assert site.run(run()) == [
+        "user(s) found:\nidentifier: Jö <j@x>\nuid: 1\nbb_username: jo\nemail: j@x\ngit: Jö <j@x>\nsvn: joe\n",
+        "user(s) removed:\nJö <j@x>\n",
+    ]
 
 
 def test_a_port_may_be_spelled_anew(site: Site) -> None:

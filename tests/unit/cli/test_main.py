@@ -24,6 +24,7 @@ DOCUMENTED = {
     "sendchange": "--master -m --auth -a --who -W --repository -R --vc -s --project -P --branch -b --category -C "
     "--codebase --revision -r --revision_file --property -p --comments -c --logfile -F --when -w --revlink -l "
     "--encoding -e",
+    "user": "--master -m --username -u --passwd -p --op --bb_username --bb_password --ids --info",
 }
 """Buildbot's options for the verbs that we have."""
 
