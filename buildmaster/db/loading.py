@@ -28,7 +28,11 @@ class LoadedRequest:
 
 def load(conn: sa.Connection, requestids: Iterable[int]) -> dict[int, LoadedRequest]:
     """These requests by id; unknown ids are left out."""
-    found = requests.get_many(conn, requestids)
+    return of_requests(conn, requests.get_many(conn, requestids))
+
+
+def of_requests(conn: sa.Connection, found: Sequence[Request]) -> dict[int, LoadedRequest]:
+    """What belongs to requests whose own rows are known, by request id."""
     if not found:
         return {}
     buildsetids = sorted({request.buildsetid for request in found})

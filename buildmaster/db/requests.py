@@ -176,7 +176,7 @@ class Claim:
     workerid: int | None
 
 
-_IDS = sa.bindparam("ids_", expanding=True)
+_IDS: sa.BindParameter[Any] = sa.bindparam("ids_", expanding=True)
 _pending_of = (
     sa.select(_requests)
     .where(_requests.c.id.in_(_IDS), _requests.c.state == int(RequestState.PENDING))
@@ -190,23 +190,24 @@ _mark_claimed = (
 )
 
 
-def claim(txn: Txn, claims: Sequence[Claim], masterid: int) -> set[int]:
-    """Take these pending requests for a master; returns the ids of those that were still pending."""
+def claim(txn: Txn, claims: Sequence[Claim], masterid: int) -> dict[int, Request]:
+    """Take these pending requests for a master; returns those that were still pending, as they are now, by id."""
     wanted = sorted({claim.requestid for claim in claims})
     pending = txn.execute(_pending_of, {"ids_": wanted}, touches=(_requests,))
     taken = [from_row(row) for row in pending]
-    _take(txn, taken, masterid, txn.now())
-    return {request.requestid for request in taken}
+    return {request.requestid: request for request in _take(txn, taken, masterid, txn.now())}
 
 
-def _take(txn: Txn, taken: Sequence[Request], masterid: int, at: float) -> None:
-    if not taken:
-        return
-    ids = [request.requestid for request in taken]
+def _take(txn: Txn, pending: Sequence[Request], masterid: int, at: float) -> list[Request]:
+    if not pending:
+        return []
+    ids = [request.requestid for request in pending]
     txn.execute(_mark_claimed, {"ids_": ids, "by_": masterid, "at_": at}, touches=(_requests,))
+    state = int(RequestState.CLAIMED)
+    taken = [attrs.evolve(one, state=state, claimed_by_masterid=masterid, claimed_at=at) for one in pending]
     for request in taken:
-        claimed = attrs.evolve(request, state=int(RequestState.CLAIMED), claimed_by_masterid=masterid, claimed_at=at)
-        _note(txn, "claimed", claimed)
+        _note(txn, "claimed", request)
+    return taken
 
 
 def claim_exactly(txn: Txn, requestids: Sequence[int], masterid: int, at: float | None = None) -> bool:

@@ -11,6 +11,7 @@ import msgspec
 import sqlalchemy as sa
 
 from buildmaster.db import schema
+from buildmaster.db.memory import memory_of
 from buildmaster.db.txn import Txn
 
 _objects, _state = schema.objects, schema.object_state
@@ -18,11 +19,18 @@ _objects, _state = schema.objects, schema.object_state
 
 def object_id(txn: Txn, name: str, class_name: str) -> int:
     """The id of the object, given at its first mention."""
+    memory = memory_of(txn)
+    known = memory.get(("object", name, class_name))
+    if known is not None:
+        return int(known)
     query = sa.select(_objects.c.id).where(_objects.c.name == name, _objects.c.class_name == class_name)
     found = txn.execute(query, touches=(_objects,)).scalar()
     if found is None:
         found = txn.new_id("objects")
         txn.insert(_objects, id=found, name=name, class_name=class_name)
+        memory.stage(("object", name, class_name), found)
+    else:
+        memory.confirm(("object", name, class_name), found)
     return int(found)
 
 

@@ -56,7 +56,7 @@ def claim_and_add(
         rows[one.requestid] = builds.add(
             txn, one.builderid, one.requestid, one.workerid, masterid, "starting", number=number, epoch=epoch
         )
-    return rows, loading.load(txn.conn, [requestid for requestid in load if requestid in rows])
+    return rows, loading.of_requests(txn.conn, [claimed[requestid] for requestid in load if requestid in rows])
 
 
 class Starter:
