@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from buildmaster.base.compare import ComparableMixin
+from buildmaster.base.deadlines import Deadlines
 from buildmaster.base.errors import ConfigErrors, capture_config_errors, error
 from buildmaster.base.showing import show, words_of
 from buildmaster.config import settings
 from buildmaster.config.db import DBConfig, db_config
+from buildmaster.config.deadlines import deadlines
 from buildmaster.config.lists import Lists
 from buildmaster.config.places import LocatedErrors
 from buildmaster.config.references import References
@@ -52,6 +54,7 @@ class MasterConfig(ComparableMixin):
         self.metrics: dict[str, Any] | None = None
         self.caches = dict(settings.DEFAULT_CACHES)
         self.validation: dict[str, Any] = dict(settings.DEFAULT_VALIDATION)
+        self.deadlines = Deadlines()
         self.properties = Properties()
         self.protocols: dict[str, dict[str, Any]] = {}
         self.www: dict[str, Any] = {"port": None, "plugins": {}}
@@ -111,6 +114,7 @@ class MasterConfig(ComparableMixin):
         self.metrics = keyed("metrics", settings.metrics, config_dict)
         self.caches = keyed("caches", settings.caches, config_dict)
         self.validation = keyed("validation", settings.validation, config_dict)
+        self.deadlines = keyed("deadlines", deadlines, config_dict)
         self.properties = keyed("properties", settings.global_properties, config_dict, filename)
         self.protocols = keyed("protocols", protocols, config_dict)
         self.www.update(keyed("www", settings.dictionary, config_dict, "www"))

@@ -141,6 +141,7 @@ OTHER_KEYS = (
     "configurators",
     "db",
     "db_url",
+    "deadlines",
     "machines",
     "metrics",
     "mq",

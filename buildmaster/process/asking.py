@@ -7,18 +7,15 @@ from collections.abc import Callable
 from typing import Any
 
 from twisted.internet import defer
-from twisted.internet.interfaces import IReactorTime
 
 from buildmaster.base.aio import as_deferred, with_deadline
-
-ANSWER_SECONDS = 60.0
-"""How long a user's callback that returns a Deferred or coroutine may take to answer."""
+from buildmaster.base.deadlines import deadlines_of
 
 
-async def ask(
-    clock: IReactorTime, what: str, function: Callable[..., Any], *args: Any, seconds: float | None = None
-) -> Any:
+async def ask(master: Any, what: str, function: Callable[..., Any], *args: Any, seconds: float | None = None) -> Any:
     """The answer of a user's callback.
+
+    ``seconds`` is how long an answer may take that is still to come, by default ``c['deadlines']['callback']``.
 
     Raises what it raises, or :class:`~buildmaster.base.aio.DeadlineExceeded` naming ``what`` if an answer that is
     still to come does not come within ``seconds``.
@@ -29,7 +26,7 @@ async def ask(
     coming = as_deferred(answer)
     if coming.called and not coming.paused:
         return await coming
-    return await with_deadline(coming, ANSWER_SECONDS if seconds is None else seconds, clock, what)
+    return await with_deadline(coming, seconds or deadlines_of(master).callback, master.reactor, what)
 
 
 def describe(function: Any) -> str:

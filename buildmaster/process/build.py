@@ -444,7 +444,7 @@ class Build(PropertiesMixin):
     async def stopBuild(self, reason: str = NO_REASON, results: int = CANCELLED) -> None:
         """End the build, with ``results``; its ``alwaysRun`` steps are still run.
 
-        The running step is told to stop, and left behind if it does not within a minute.
+        The running step is told to stop, and left behind if it does not within ``c['deadlines']['step_stop']`` seconds.
         """
         if self.finished:
             return

@@ -11,7 +11,8 @@ from twisted.internet import defer
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from buildmaster.base.aio import as_deferred, maybe
+from buildmaster.base.aio import DeadlineExceeded, as_deferred, maybe
+from buildmaster.base.deadlines import deadlines_of
 from buildmaster.base.interfaces import LatentWorkerCannotSubstantiate
 from buildmaster.base.results import CANCELLED, EXCEPTION, RETRY, SKIPPED, SUCCESS
 from buildmaster.locks import LockSet
@@ -176,8 +177,18 @@ class BuildRun:
 
     async def _tell_worker(self) -> None:
         conn = self._build.conn
-        if conn is not None:
-            await as_deferred(conn.remoteStartBuild(self._build.builder.name))
+        if conn is None:
+            return
+        telling = as_deferred(conn.remoteStartBuild(self._build.builder.name))
+        patience = getattr(conn, "patience", None)
+        if patience is not None:
+            seconds = deadlines_of(self._build.master).command_start
+            telling = patience.wait_for(telling, seconds, f"startBuild of worker {self._build.getWorkerName()}")
+        try:
+            await telling
+        except DeadlineExceeded:
+            conn.loseConnection()
+            raise
 
     # -- after the last --------------------------------------------------------------------------------------------
 

@@ -219,7 +219,7 @@ class Builder(ReconfigurableServiceMixin, AsyncMultiService):
         if function is None:
             return True
         what = f"canStartBuild of builder {self.name!r}, {describe(function)},"
-        return bool(await ask(self.master.reactor, what, function, self, workerforbuilder, buildrequest))
+        return bool(await ask(self.master, what, function, self, workerforbuilder, buildrequest))
 
     @deferred
     async def maybeStartBuild(self, workerforbuilder: Any, breqs: Sequence[BuildRequest]) -> bool:

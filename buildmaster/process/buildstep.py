@@ -331,7 +331,7 @@ class BuildStep(ResultComputingConfigMixin, PropertiesMixin, ComparableMixin):
     def interrupt(self, reason: Any) -> Any:
         """Stop: called for "stop", and with a Failure when the worker is lost.  Override and call this one.
 
-        A step that does not end by itself within a minute is left behind.
+        A step that does not end by itself within ``c['deadlines']['step_stop']`` seconds is left behind.
         """
         if self.stopped:
             return None

@@ -90,7 +90,7 @@ class Chooser:
             return None
         requests = await self.objects(left_over)
         what = f"nextBuild of builder {self._builder.name!r}, {describe(function)},"
-        chosen = await ask(self._master.reactor, what, function, self._builder, list(requests))
+        chosen = await ask(self._master, what, function, self._builder, list(requests))
         if chosen is None:
             return None
         if chosen not in requests:
@@ -121,7 +121,7 @@ class Chooser:
             return random.choice(available)
         what = f"nextWorker of builder {self._builder.name!r}" if own else "select_next_worker"
         what = f"{what}, {describe(function)},"
-        chosen = await ask(self._master.reactor, what, function, self._builder, list(available), request)
+        chosen = await ask(self._master, what, function, self._builder, list(available), request)
         if chosen is not None and chosen not in available:
             raise Refusal(f"{what} returned {chosen!r}, which is not one of the workers that it was given")
         return chosen

@@ -132,7 +132,7 @@ class Collapser(AsyncMultiService):
                 answer = await asked(self.master, new_dict, old_dict)
             else:
                 answer = await ask(
-                    self.master.reactor, what, function, self.master, builder_dict, new_dict, old_dict, seconds=left
+                    self.master, what, function, self.master, builder_dict, new_dict, old_dict, seconds=left
                 )
             if answer:
                 superfluous.append(request.requestid)

@@ -15,13 +15,10 @@ from twisted.python.failure import Failure
 
 from buildmaster.base.aio import deferred, maybe
 from buildmaster.base.results import CANCELLED, FAILURE, SUCCESS
-from buildmaster.process.command_deadline import Deadline, find_reactor
+from buildmaster.process.command_deadline import Deadline, find_master
 from buildmaster.process.command_output import CommandOutput
 
 log = Logger()
-
-INTERRUPT_SECONDS = 30.0
-"""How long an interrupted command may take to end, beyond its own ``sigtermTime``."""
 
 _TIMEOUTS = ("timeout", "timeout_without_output")
 
@@ -104,7 +101,7 @@ class RemoteCommand:
         self._done = defer.Deferred()
         self._output.comes_from(conn)
         subscription = conn.notifyOnDisconnect(self._connection_lost) if hasattr(conn, "notifyOnDisconnect") else None
-        self._deadline = Deadline(self, find_reactor(step, self.worker, conn))
+        self._deadline = Deadline(self, find_master(step, self.worker, conn))
         try:
             await self._start(conn)
             (failure,) = await self._done
@@ -128,6 +125,8 @@ class RemoteCommand:
         if isinstance(started, defer.Deferred):
             # a worker that takes the call and never answers it must not hold the command up
             started.addErrback(self._finish)
+            if self._deadline is not None:
+                self._deadline.starts(started)
 
     def _finish(self, failure: Failure | None = None) -> None:
         if self._done is not None and not self._done.called:
@@ -154,7 +153,7 @@ class RemoteCommand:
             self._finish(why)
             return
         if self._deadline is not None:
-            self._deadline.interrupted(INTERRUPT_SECONDS + float(self.args.get("sigtermTime") or 0))
+            self._deadline.interrupted()
         try:
             await maybe(self.conn.remoteInterruptCommand, self.builder_name, self.commandID, str(why))
         except Exception:
@@ -191,6 +190,11 @@ class RemoteCommand:
             log.failure("in an update of {command!r}: {keys}", failure, command=self, keys=list(update))
             self.interrupt("the master could not handle its output").addErrback(lambda _: None)
             self._finish(failure)
+
+    def heard(self) -> None:
+        """The worker reads or writes one of the command's files: it is not silent."""
+        if self._deadline is not None:
+            self._deadline.heard()
 
     def remote_complete(self, failure: Failure | None = None) -> None:
         """The worker says that the command has ended; ``failure`` is what went wrong in running it."""

@@ -197,7 +197,7 @@ class Distributor(AsyncMultiService):
         function = self.master.config.prioritizeBuilders
         what = f"prioritizeBuilders, {describe(function)},"
         try:
-            answer = list(await ask(self.master.reactor, what, function, self.master, list(builders)))
+            answer = list(await ask(self.master, what, function, self.master, list(builders)))
         except Exception:  # policy: the built-in order instead
             log.failure("prioritizeBuilders failed; the builders are taken in the built-in order")
             answer = sorted(builders, key=self._rank_of)

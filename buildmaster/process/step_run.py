@@ -13,6 +13,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from buildmaster.base.aio import as_deferred, maybe
+from buildmaster.base.deadlines import deadlines_of
 from buildmaster.base.results import ALL_RESULTS, CANCELLED, EXCEPTION, FAILURE, RETRY, SKIPPED, SUCCESS, WARNINGS
 from buildmaster.locks import LockSet
 from buildmaster.net.pblost import LOST
@@ -21,9 +22,6 @@ from buildmaster.process.step_locks import step_locks
 from buildmaster.properties import rendering_of
 
 log = Logger()
-
-STOP_SECONDS = 60.0
-"""How long a step may go on after it was told to stop, beyond its command's ``sigtermTime``."""
 
 
 class StepRun:
@@ -49,7 +47,8 @@ class StepRun:
         if self._locks is not None:
             self._locks.stop_waiting()
         if self._deadline is None:
-            self._deadline = self._reactor.callLater(STOP_SECONDS + extra_seconds, self._leave_behind)
+            seconds = deadlines_of(self._step.build.master).step_stop + extra_seconds
+            self._deadline = self._reactor.callLater(seconds, self._leave_behind)
 
     def _leave_behind(self) -> None:
         if not self._abandon.called:

@@ -12,14 +12,12 @@ from twisted.internet import defer
 from twisted.logger import Logger
 
 from buildmaster.base.aio import as_deferred, deferred, maybe
+from buildmaster.base.deadlines import DEFAULTS, deadlines_of
 
 log = Logger()
 
 RECENT = 10.0
 """Seconds since a worker was last heard during which it need not be asked whether it lives."""
-
-PING_DEADLINE = 10.0
-"""Seconds that a worker has for answering a ping."""
 
 
 class States(enum.Enum):
@@ -50,13 +48,13 @@ class Ping:
     def __init__(self) -> None:
         self._waiting: list[defer.Deferred[bool]] = []
 
-    def ping(self, conn: Any) -> defer.Deferred[bool]:
-        """Whether the worker behind this connection answers; one that does not is disconnected."""
+    def ping(self, conn: Any, seconds: float = DEFAULTS.ping) -> defer.Deferred[bool]:
+        """Whether the worker answers within so many seconds; one that does not is disconnected."""
         answer: defer.Deferred[bool] = defer.Deferred()
         self._waiting.append(answer)
         if not self.running:
             self.running = True
-            asked = conn.is_alive(PING_DEADLINE) if hasattr(conn, "is_alive") else conn.remotePrint("ping")
+            asked = conn.is_alive(seconds) if hasattr(conn, "is_alive") else conn.remotePrint("ping")
             as_deferred(asked).addCallbacks(
                 lambda alive: self._tell(conn, alive is not False), lambda why: self._tell(conn, False)
             )
@@ -214,7 +212,7 @@ class AbstractWorkerForBuilder:
             return False
         if self._ping is None:
             self._ping = Ping()
-        return await self._ping.ping(conn)
+        return await self._ping.ping(conn, deadlines_of(getattr(self.worker, "master", None)).ping)
 
     def abortPingIfAny(self) -> None:
         """Those who wait for a ping's answer get False."""

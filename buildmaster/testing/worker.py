@@ -180,10 +180,12 @@ class _File:
 
     def __init__(self, impl: Any) -> None:
         self._impl = impl
+        self.on_use: Callable[[], Any] = lambda: None
 
     def __call__(self, method: str, *args: Any) -> Any:
         if self._impl is None:
             raise WorkerMisbehaved("the command that this belongs to is over")
+        self.on_use()
         return getattr(self._impl, method)(*args)
 
     def revoke(self) -> None:
@@ -320,6 +322,8 @@ class ScriptedConnection(base.Connection):
         }
         running = RunningCommand(self, remoteCommand, builderName, commandId)
         running.proxies = [value for value in args.values() if isinstance(value, _File)]
+        for proxy in running.proxies:
+            proxy.on_use = running.uses_file
         command = Command(self, running, commandId, commandName, args)
 
         def start() -> None:

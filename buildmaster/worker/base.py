@@ -14,6 +14,7 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from buildmaster.base.aio import as_deferred, deferred, maybe
+from buildmaster.base.deadlines import deadlines_of
 from buildmaster.base.errors import ConfigErrors
 from buildmaster.base.interfaces import IWorker
 from buildmaster.db import workers
@@ -28,8 +29,6 @@ from buildmaster.worker.session import ABSENT, PRESENT, Session
 
 log = Logger()
 
-ATTACH_DEADLINE = 120.0
-"""Seconds that a worker has for each answer while it is being attached."""
 SHOWN_INFO = ("admin", "host", "access_uri", "version")
 """What is stored and shown to everybody of what a worker tells; its environment, say, may hold secrets."""
 
@@ -248,10 +247,12 @@ class AbstractWorker(Identity, BuildbotService):
         """
         self.conn = conn
         name = f"worker {self.workername}"
-        info = await conn.patience.wait_for(conn.remoteGetWorkerInfo(), ATTACH_DEADLINE, f"info of {name}")
+        info = await conn.patience.wait_for(
+            conn.remoteGetWorkerInfo(), deadlines_of(self.master).attach, f"info of {name}"
+        )
         self.take_info(info)
         self._told_builders = None
-        await conn.patience.wait_for(self.sendBuilderList(), ATTACH_DEADLINE, f"builders of {name}")
+        await conn.patience.wait_for(self.sendBuilderList(), deadlines_of(self.master).attach, f"builders of {name}")
         if self._graceful:  # it was meant for the process that has ended
             await self._set_graceful(False)
 

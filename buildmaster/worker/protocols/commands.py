@@ -41,6 +41,13 @@ class RunningCommand:
             return
         self._tell(self._owner.remote_update, text_keys(updates))
 
+    def uses_file(self) -> None:
+        """The worker reads or writes one of the command's files."""
+        self._connection.heard()
+        heard = getattr(self._owner, "heard", None)
+        if heard is not None:
+            heard()
+
     def complete(self, failure: Any = None) -> None:
         """The worker says that the command has ended."""
         self._connection.heard()

@@ -87,6 +87,7 @@ class ReferenceableProxy(pb.Referenceable):
 
     def __init__(self, impl: Any) -> None:
         self.impl = impl
+        self.on_use: Callable[[], Any] = lambda: None
 
     def revoke(self) -> None:
         """What comes from now on is refused."""
@@ -95,6 +96,7 @@ class ReferenceableProxy(pb.Referenceable):
     def _live(self) -> Any:
         if self.impl is None:
             raise pb.Error("the command that this belongs to is over")
+        self.on_use()
         return self.impl
 
 
@@ -331,6 +333,8 @@ class Connection(base.Connection, pb.Avatar):
         args = {key: plain(key, value, _goes_as_it_is) for key, value in self.createArgsProxies(args).items()}
         running = RunningCommand(self, remoteCommand, builderName, commandId)
         running.proxies = [value for value in args.values() if isinstance(value, ReferenceableProxy)]
+        for proxy in running.proxies:
+            proxy.on_use = running.uses_file
         reference = self._commands[running] = RemoteCommand(running)
         running.proxies.append(reference)
         running.on_end = lambda: self._commands.pop(running, None)

@@ -525,7 +525,7 @@ def test_a_worker_that_does_not_react_can_not_keep_a_step_from_ending(run):
     kit = run(Shell(command=["hang"]))
     kit.worker.deaf = True
     kit.kit.call(kit.running.stopBuild, "enough")
-    kit.advance(29)
+    kit.advance(9)
     assert kit.last()["complete"] is False
     kit.advance(2)
     assert kit.last()["results"] == CANCELLED
@@ -534,7 +534,7 @@ def test_a_worker_that_does_not_react_can_not_keep_a_step_from_ending(run):
 def test_a_step_that_ignores_the_stop_is_left_behind(run):
     kit = run(Answer(lambda s: defer.Deferred()))
     kit.kit.call(kit.running.stopBuild, "enough")
-    kit.advance(59)
+    kit.advance(14)
     assert kit.last()["complete"] is False
     kit.advance(2)
     assert (kit.last()["results"], ended(kit)[0][1]) == (CANCELLED, CANCELLED)

@@ -197,7 +197,7 @@ def test_or_at_its_deadline(wire, clock):
     command = RemoteCommand("shell", {"sigtermTime": 10})
     d = command.run(None, wire, "b")
     result_of(command.interrupt("enough"))
-    clock.advance(39)
+    clock.advance(19)
     assert command.active
     clock.advance(1)
     failure_of(d, DeadlineExceeded)
@@ -236,11 +236,28 @@ def test_while_the_worker_is_not_read_from_its_silence_does_not_count(wire, cloc
     assert done[0].check(DeadlineExceeded)
 
 
-def test_a_command_without_limits_may_be_silent(wire, clock):
-    command = RemoteCommand("mkdir", {})
+@pytest.mark.parametrize("command", [RemoteCommand("mkdir", {"timeout": None}), RemoteCommand("shell", {})])
+def test_a_command_without_limits_may_be_silent(wire, clock, command):
     done = run(command, wire)
     clock.advance(10**6)
     assert done == [] and clock.getDelayedCalls() == []
+
+
+def test_one_that_should_take_no_time_is_given_up_after_twenty_minutes(wire, clock):
+    done = run(RemoteCommand("mkdir", {}), wire)
+    clock.advance(1199)
+    assert done == []
+    clock.advance(1)
+    assert done[0].check(DeadlineExceeded)
+
+
+def test_a_worker_that_reads_or_writes_its_files_is_not_silent(wire, clock):
+    command = RemoteCommand("uploadFile", {})
+    done = run(command, wire)
+    for _ in range(10):
+        clock.advance(1000)
+        command.heard()
+    assert done == []
 
 
 # -- shell ---------------------------------------------------------------------------------------------------------
