@@ -1,7 +1,7 @@
 """A configuration made of a :class:`~.histories.Setup`: real plugins, and user callbacks that misbehave by plan.
 
-What a callback does depends on what it is asked about and on how often it was asked in this life of the master, never on
-chance.
+What a callback does depends on what it is asked about and on how often it was asked in this life of the master, never
+on chance.
 """
 
 from __future__ import annotations

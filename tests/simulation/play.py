@@ -58,7 +58,7 @@ class Play:
         self.missing: Collection[str] = ()
         self.timers = 1.0
         self.down = 5.0  # how long the master stays down after the next crash
-        self.committed = 0
+        self.committed = self.reconfigurations = 0
         self.told: list[str] = []
         self.waiting: list[tuple[str, defer.Deferred[Any]]] = []
 
@@ -78,7 +78,7 @@ class Play:
             except Crash:
                 self.crashed()
                 continue
-            self.chronicle.runs(self.kit.reactor.seconds(), self.missing, self.timers)
+            self.chronicle.runs(self.kit.reactor.seconds())
             return
 
     def crashed(self) -> None:
@@ -194,7 +194,7 @@ class Play:
         """Check everything that must always be so."""
         assert self.kit is not None
         self.hear()
-        wrong = self.rows.problems() + live_problems(self.kit.master, self.rows)
+        wrong = self.rows.problems(self.chronicle.writes_failed) + live_problems(self.kit.master, self.rows)
         if wrong:
             raise Wrong("\n".join(wrong))
 
@@ -268,9 +268,16 @@ class Play:
 
     def reconfigure(self, missing: Collection[str], timers: float) -> None:
         """Switch to another configuration."""
+        self.choose(missing, timers)
+        self.reconfigurations += 1
+        what = f"reconfig {self.reconfigurations}"
+        self.chronicle.asked(what, self.time)
+        self.do(lambda kit: self.ask(what, kit.master.reconfig))
+
+    def choose(self, missing: Collection[str], timers: float) -> None:
+        """Write another configuration file, as it were."""
         self.missing, self.timers = missing, timers
-        self.chronicle.asked("reconfig", self.time, missing, timers)
-        self.do(lambda kit: self.ask("reconfig", kit.master.reconfig))
+        self.chronicle.configured(missing, timers)
 
     def _restart(self, event: h.Restart) -> None:
         self.down = event.down
@@ -279,7 +286,7 @@ class Play:
         if not self.do(self.stop_in_order):
             return
         if event.missing is not None:
-            self.missing = event.missing
+            self.choose(event.missing, self.timers)
         self.start()
         for name, manner in manners.items():
             if name not in self.missing:
@@ -360,7 +367,9 @@ class Play:
         if wrong:
             raise Wrong("\n".join(wrong))
         self.stop_in_order(self.kit)
-        wrong = self.rows.problems() + self.rows.final_problems(self.chronicle.writes_failed)
+        wrong = self.rows.problems(self.chronicle.writes_failed) + self.rows.final_problems(
+            self.chronicle.writes_failed
+        )
         if wrong:
             raise Wrong("\n".join(["after the stop", *wrong]))
 
