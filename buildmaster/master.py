@@ -33,6 +33,7 @@ from buildmaster.life.reconfig import Reconfigurer
 from buildmaster.life.signals import SignalHandlers
 from buildmaster.life.words import StartFailed, explain, explain_database, hide_password
 from buildmaster.locks import LockRegistry
+from buildmaster.machine.manager import MachineManager
 from buildmaster.mq.connector import MQConnector
 from buildmaster.mq.journal import Journal
 from buildmaster.net.pb import PBManager
@@ -119,6 +120,7 @@ class BuildMaster(ReconfigurableServiceMixin, MasterService):
         self.secrets_manager = SecretManager()
         self.service_manager = BuildbotServiceManager()
         self.pbmanager = PBManager()
+        self.machine_manager = MachineManager()
         self.workers = WorkerManager(self)
         self.botmaster = BotMaster()
         self.scheduler_manager = SchedulerManager()
@@ -132,6 +134,7 @@ class BuildMaster(ReconfigurableServiceMixin, MasterService):
             self.secrets_manager,
             self.service_manager,
             self.pbmanager,
+            self.machine_manager,
             self.workers,
             self.botmaster,
             self.scheduler_manager,

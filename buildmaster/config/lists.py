@@ -83,7 +83,12 @@ class Lists:
 
     def machines(self) -> list[Any]:
         """``c['machines']``."""
-        return self._unique("machine", self._services("machines", "a machine"))
+        return self._unique(
+            "machine",
+            self._services(
+                "machines", "a machine, say buildbot.machine.generic.GenericLatentMachine(…)", "registerWorker"
+            ),
+        )
 
     def projects(self) -> list[Project]:
         """``c['projects']``."""

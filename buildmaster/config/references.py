@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
 from buildmaster.base.errors import ConfigErrors
-from buildmaster.base.interfaces import IRenderable
+from buildmaster.base.interfaces import ILatentMachine, IRenderable
 from buildmaster.base.showing import show
 from buildmaster.base.where import Place
 from buildmaster.config.places import LocatedErrors, place_of
@@ -112,11 +112,19 @@ class References:
                 )
 
     def _check_machines(self) -> None:
-        machines = {machine.name for machine in self._config.machines}
+        machines = {machine.name: machine for machine in self._config.machines}
         for worker in self._config.workers:
             name = getattr(worker, "machine_name", None)
-            if name is not None and name not in machines:
+            if name is None:
+                continue
+            if name not in machines:
                 self._errors.of(worker, f"worker {worker.name!r} uses unknown machine {name!r}{near(name, machines)}")
+            elif ILatentMachine.providedBy(machines[name]) and not hasattr(worker, "substantiate"):
+                self._errors.of(
+                    worker,
+                    f"worker {worker.name!r} is always there, but its machine {name!r} only when it is needed; take a "
+                    "latent worker, say buildbot.worker.latent.LocalLatentWorker(…)",
+                )
 
     def _check_locks(self) -> None:
         """Locks of one name are one lock: they may not differ."""
