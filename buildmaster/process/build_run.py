@@ -85,8 +85,11 @@ class BuildRun:
     async def _prepare(self) -> bool:
         """Make the worker ready and take the build's locks; False if the steps are not to be run."""
         build = self._build
-        if await self._skip():
-            build.results = SKIPPED
+        try:
+            if await self._unless_stopped(self._skip()):
+                build.results = SKIPPED
+                return False
+        except Stopped:
             return False
         build.setStateString("preparing worker")
         build.preparation = PreparationStep(build)
@@ -130,7 +133,7 @@ class BuildRun:
             return False
         return bool(await maybe(predicate, build) if callable(predicate) else predicate)
 
-    async def _unless_stopped(self, coroutine: Any) -> None:
+    async def _unless_stopped(self, coroutine: Any) -> Any:
         """Wait for this, but not longer than until the build is told to end."""
         work = as_deferred(coroutine)
         result: defer.Deferred[Any] = defer.Deferred()
@@ -148,7 +151,7 @@ class BuildRun:
 
         work.addBoth(done)
         self._stop.addCallback(stopped)
-        await result
+        return await result
 
     async def _worker_ready(self) -> None:
         build = self._build

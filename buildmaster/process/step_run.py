@@ -60,12 +60,12 @@ class StepRun:
         step = self._step
         try:
             step.results = await self._guarded()
+            step.results = await self._finish_logs(step.results)
+            hidden, step.results = await self._hidden(step.results)
+            text = await self._final_text()
         finally:
             if self._deadline is not None and self._deadline.active():
                 self._deadline.cancel()
-        step.results = await self._finish_logs(step.results)
-        hidden, step.results = await self._hidden(step.results)
-        text = await self._final_text()
         if self._locks is not None:
             self._locks.release()
         step.step_logs.close()
@@ -75,7 +75,8 @@ class StepRun:
     async def _guarded(self) -> int:
         step = self._step
         try:
-            results = await self._run()
+            ended = await self._unless_abandoned(self._run())
+            results = CANCELLED if ended is None else ended
         except BuildStepCancelled:
             results = CANCELLED
         except BuildStepFailed:
@@ -91,6 +92,10 @@ class StepRun:
         if self._lost or (step.stopped and _worker_is_lost(step)):
             return RETRY
         return CANCELLED if step.stopped and results != RETRY else results
+
+    def _unless_abandoned(self, work: Any) -> defer.Deferred[Any]:
+        """The outcome of some work that may take user code; None if the step is left behind before."""
+        return _either(as_deferred(work), self._abandon)
 
     async def _log_failure(self, failure: Failure) -> None:
         try:
@@ -170,10 +175,7 @@ class StepRun:
     # -- the step's own work ---------------------------------------------------------------------------------------
 
     async def _body(self) -> int:
-        running = as_deferred(self._step.run())
-        results = await _either(running, self._abandon)
-        if results is None and self._abandon.called:
-            return CANCELLED
+        results = await as_deferred(self._step.run())
         if isinstance(results, bool) or results not in ALL_RESULTS:
             name = type(self._step).__name__
             raise RuntimeError(f"{name}.run() must return a result like SUCCESS, not {results!r}")
@@ -193,12 +195,7 @@ class StepRun:
     async def _hidden(self, results: int) -> tuple[bool, int]:
         step = self._step
         try:
-            hide = rendering_of(step.hideStepIf, step.build.properties)
-            if isinstance(hide, defer.Deferred):
-                hide = await hide
-            if callable(hide):
-                hide = await maybe(hide, results, step)
-            return bool(hide), results
+            return bool(await self._unless_abandoned(self._hide(results))), results
         except Exception:
             failure = Failure()
             log.failure("in hideStepIf of step {name!r}", failure, name=step.name)
@@ -206,9 +203,19 @@ class StepRun:
             await step.step_logs.finish()
             return False, EXCEPTION
 
+    async def _hide(self, results: int) -> Any:
+        step = self._step
+        hide = rendering_of(step.hideStepIf, step.build.properties)
+        if isinstance(hide, defer.Deferred):
+            hide = await hide
+        return await maybe(hide, results, step) if callable(hide) else hide
+
     async def _final_text(self) -> str:
         try:
-            return self._masked(_step_text(await maybe(self._step.getResultSummary), "getResultSummary"))
+            summary = await self._unless_abandoned(maybe(self._step.getResultSummary))
+            if summary is None and self._abandon.called:
+                return "left behind"
+            return self._masked(_step_text(summary, "getResultSummary"))
         except Exception:
             log.failure("in getResultSummary of step {name!r}", name=self._step.name)
             return "finished (its summary raised an error)"
