@@ -39,6 +39,7 @@ from buildmaster.mq.journal import Journal
 from buildmaster.net.pb import PBManager
 from buildmaster.process.botmaster import BotMaster
 from buildmaster.process.caches import CacheManager
+from buildmaster.process.metrics import MetricLogObserver
 from buildmaster.process.users.manager import UserManagerManager
 from buildmaster.schedulers.manager import SchedulerManager
 from buildmaster.secrets.manager import SecretManager
@@ -127,6 +128,7 @@ class BuildMaster(ReconfigurableServiceMixin, MasterService):
         self.change_svc = ChangeManager()
         self.change_horizon = ChangeHorizon()
         self.user_manager = UserManagerManager()
+        self.metrics = MetricLogObserver()
         self.www = WWWService()
         self.heartbeat = Heartbeat(self.reactor, self._beat, self.stop_reactor)
         for child in (
@@ -141,6 +143,7 @@ class BuildMaster(ReconfigurableServiceMixin, MasterService):
             self.change_svc,
             self.change_horizon,
             self.user_manager,
+            self.metrics,
             self.www,
             self.heartbeat,
         ):

@@ -259,7 +259,7 @@ def metrics(config_dict: Mapping[str, Any]) -> dict[str, Any] | None:
     for name, value in given.items():
         if name not in ("log_interval", "periodic_interval"):
             error(f"unrecognized keys in c['metrics']: {name}; it takes log_interval and periodic_interval")
-        elif value is not None and not isinstance(value, int | float):
+        elif value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or value < 0):
             error(f"c['metrics']['{name}'] must be a number of seconds or None, not {show(value)}")
     return given
 
