@@ -7,6 +7,7 @@ import random
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import attrs
 from twisted.internet import defer
@@ -14,6 +15,7 @@ from twisted.python.failure import Failure
 
 from buildmaster.base.aio import as_deferred
 from buildmaster.base.outcome import Outcome as ReconfigOutcome
+from buildmaster.process.remotecommand import RemoteCommand
 from buildmaster.testing.master import START_OF_TIME
 from buildmaster.testing.sync import NotFired
 from tests.simulation import configuration
@@ -398,7 +400,7 @@ def play(history: h.History, directory: Directory) -> Outcome:
     try:
         with directory.fresh() as basedir:
             made = Play(history, basedir)
-            with listening(made.faults):
+            with listening(made.faults), mock.patch.object(RemoteCommand, "_last_id", 0):
                 return made.run()
     finally:
         random.setstate(state)
