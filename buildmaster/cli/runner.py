@@ -66,9 +66,11 @@ def describe_exception(error: BaseException) -> list[str]:
 def _run_application(directory: MasterDirectory, application: Any, report: Reports) -> int:
     from twisted.internet import reactor as global_reactor
 
+    from buildmaster.life.steady import keep_steady
     from buildmaster.master import BuildMaster
 
     reactor: Any = global_reactor
+    keep_steady(reactor)
     masters = [s for s in service.IServiceCollection(application) if isinstance(s, BuildMaster)]
     status = {"exit": 0}
 

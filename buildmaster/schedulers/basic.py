@@ -162,7 +162,7 @@ class BaseBasicScheduler(ReconfigurableBaseScheduler):
     async def scanExistingClassifiedChanges(self) -> None:
         """Take up the timers that were running, those that have become due meanwhile included."""
         if self._timers is not None:
-            await self._timers.load()
+            await self._timers.load(self.treeStableTimer or 0.0)
 
     def enabled_changed(self) -> None:
         """Timers rest while the scheduler is off."""

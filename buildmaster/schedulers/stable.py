@@ -7,6 +7,7 @@ again from the rows after a restart.
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -41,16 +42,19 @@ class StableTimers:
         self.deadlines: dict[str, float] = {}
         self._running: set[defer.Deferred[None]] = set()
 
-    async def load(self) -> None:
-        """Arm the timers that rows tell of; one whose deadline has passed is due at once."""
-        for timer, deadline in (await self._db.read(rows.timers, self._schedulerid)).items():
-            self.arm(timer, deadline)
+    async def load(self, longest: float = math.inf) -> None:
+        """Arm the timers that rows tell of; one whose deadline has passed is due at once.
 
-    def arm(self, timer: str, deadline: float) -> None:
+        None waits for more than ``longest`` seconds: the clock may have been set back since it was stored.
+        """
+        for timer, deadline in (await self._db.read(rows.timers, self._schedulerid)).items():
+            self.arm(timer, deadline, longest)
+
+    def arm(self, timer: str, deadline: float, longest: float = math.inf) -> None:
         """Let a timer be due at ``deadline`` (epoch seconds), whenever it was due before."""
         self._cancel(timer)
         self.deadlines[timer] = deadline
-        self._later(timer, deadline, deadline - self._clock.seconds(), FIRST_PAUSE)
+        self._later(timer, deadline, min(longest, deadline - self._clock.seconds()), FIRST_PAUSE)
 
     def forget(self, timer: str, deadline: float) -> None:
         """A timer has fired, unless it was armed anew since."""
