@@ -16,7 +16,7 @@ from twisted.python.failure import Failure
 
 from buildmaster import __version__
 from buildmaster.base.aio import as_deferred, deferred, with_deadline
-from buildmaster.base.dirlock import DirectoryLock, DirectoryLocked
+from buildmaster.base.dirlock import DatabaseLock, DirectoryLock, DirectoryLocked
 from buildmaster.base.errors import ConfigErrors
 from buildmaster.base.outcome import Outcome
 from buildmaster.changes.horizon import ChangeHorizon
@@ -39,6 +39,7 @@ from buildmaster.mq.journal import Journal
 from buildmaster.net.pb import PBManager
 from buildmaster.process.botmaster import BotMaster
 from buildmaster.process.caches import CacheManager
+from buildmaster.process.debug import DebugServices
 from buildmaster.process.metrics import MetricLogObserver
 from buildmaster.process.users.manager import UserManagerManager
 from buildmaster.schedulers.manager import SchedulerManager
@@ -98,7 +99,7 @@ class BuildMaster(ReconfigurableServiceMixin, MasterService):
         self.creates_database = False
         """Whether an empty database gets its tables at the start; only masters of tests do that."""
         self.has_started = False
-        self._directory_lock = DirectoryLock(self.basedir)
+        self._file_locks = [DirectoryLock(self.basedir)]
         self._starting: defer.Deferred[None] | None = None
         self._stopping = False
         self._waiting: list[defer.Deferred[None]] = []
@@ -129,6 +130,7 @@ class BuildMaster(ReconfigurableServiceMixin, MasterService):
         self.change_horizon = ChangeHorizon()
         self.user_manager = UserManagerManager()
         self.metrics = MetricLogObserver()
+        self.debug = DebugServices()
         self.www = WWWService()
         self.heartbeat = Heartbeat(self.reactor, self._beat, self.stop_reactor)
         for child in (
@@ -144,6 +146,7 @@ class BuildMaster(ReconfigurableServiceMixin, MasterService):
             self.change_horizon,
             self.user_manager,
             self.metrics,
+            self.debug,
             self.www,
             self.heartbeat,
         ):
@@ -191,7 +194,7 @@ class BuildMaster(ReconfigurableServiceMixin, MasterService):
         log.info("buildmaster {v} starts in {dir}", v=__version__, dir=self.basedir)
         if self.umask is not None:
             os.umask(int(self.umask, 8) if isinstance(self.umask, str) else self.umask)
-        self._directory_lock.take()
+        self._file_locks[0].take()
         self.config = await self._load_config()
         self._go_on()
         await self._open_database()
@@ -225,6 +228,9 @@ class BuildMaster(ReconfigurableServiceMixin, MasterService):
             self.db.linger = self.PROGRESS_LINGERS
         except Exception as e:
             raise StartFailed(explain_database(e, hide_password(config.db_url))) from e
+        if self.db.file is not None:
+            self._file_locks.append(DatabaseLock(self.db.file))
+            self._file_locks[-1].take()
         self.masterid, epoch, last_batch = await self.db.write(masters.begin, self.name)
         await self.db.become(self.masterid, epoch, last_batch)
         self.journal = Journal(self.db, self.reactor)
@@ -314,7 +320,7 @@ class BuildMaster(ReconfigurableServiceMixin, MasterService):
                 log.failure("a service could not be stopped")
         if self.db is not None:
             await self._close_database()
-        self._directory_lock.release()
+        self._release_locks()
         if self.has_started:
             log.info("buildmaster has stopped")
 
@@ -330,11 +336,15 @@ class BuildMaster(ReconfigurableServiceMixin, MasterService):
         await self.db.close()
         self.db = None
 
+    def _release_locks(self) -> None:
+        for lock in self._file_locks:
+            lock.release()
+
     def drop(self) -> None:
         """Let go of files and connections and do nothing else: a crash, for tests."""
         self._signals.remove()
         self.db.drop()
-        self._directory_lock.release()
+        self._release_locks()
 
     def stop_reactor(self) -> None:
         """End the process, once its services have stopped."""

@@ -27,8 +27,23 @@ class DirectoryLocked(Exception):
         )
 
 
+class DatabaseLocked(DirectoryLocked):
+    """Another master, of another directory, uses the database file."""
+
+    def __init__(self, database: Path, pid: int | None) -> None:
+        super().__init__(database, pid)
+        owner = f"process {pid}" if pid else "another process"
+        self.args = (
+            f"the database {database} is in use by the master that is {owner}: an SQLite file serves one master. Stop "
+            "that one first, or give this one its own c['db']['db_url']; several masters share a PostgreSQL or MySQL "
+            "database",
+        )
+
+
 class DirectoryLock:
     """An exclusive hold on a master's directory."""
+
+    refusal: type[DirectoryLocked] = DirectoryLocked
 
     def __init__(self, directory: str | os.PathLike[str]) -> None:
         self.directory = Path(directory)
@@ -51,7 +66,7 @@ class DirectoryLock:
             self._lock_patiently(file)
         except BlockingIOError:
             file.close()
-            raise DirectoryLocked(self.directory, self._read_pid()) from None
+            raise self.refusal(self.directory, self._read_pid()) from None
         except BaseException:
             file.close()
             raise
@@ -92,6 +107,17 @@ class DirectoryLock:
             return int(self.path.read_bytes().strip())
         except (OSError, ValueError):
             return None
+
+
+class DatabaseLock(DirectoryLock):
+    """An exclusive hold on an SQLite database, whatever directory its master has."""
+
+    refusal = DatabaseLocked
+
+    @property
+    def path(self) -> Path:
+        """The lock file, beside the database."""
+        return self.directory.with_name(self.directory.name + ".lock")
 
 
 if os.name == "nt":

@@ -30,7 +30,7 @@ log = Logger()
 
 BATCH_SECONDS = 0.02
 FIRST_PAUSE, LONGEST_PAUSE = 0.01, 1.0
-COMPLAIN_EVERY = 10.0
+COMPLAIN_FIRST, COMPLAIN_EVERY = 3.0, 10.0
 
 
 class LeaseLost(Exception):
@@ -141,7 +141,7 @@ class Batcher:
 
     def _transaction(self, jobs: Sequence[WriteJob]) -> Outcome:
         """All jobs in one transaction, tried until the database lets it through."""
-        pause, complain_at = FIRST_PAUSE, time.monotonic() + COMPLAIN_EVERY
+        pause, complain_at = FIRST_PAUSE, time.monotonic() + COMPLAIN_FIRST
         previous = self._number
         while True:
             try:
@@ -156,9 +156,11 @@ class Batcher:
                 if time.monotonic() >= complain_at:
                     complain_at = time.monotonic() + COMPLAIN_EVERY
                     log.error(
-                        "the database cannot be written to; {n} jobs wait and are tried again until it can: {error}",
+                        "the database cannot be written to; {n} jobs wait and are tried again until it can: {error}. "
+                        "{mend}",
                         n=len(jobs),
-                        error=trouble,
+                        error=getattr(trouble, "orig", None) or trouble,
+                        mend=dialects.mend(trouble),
                     )
                 self._executor.pause(pause)
                 pause = min(LONGEST_PAUSE, pause * 2)

@@ -12,7 +12,7 @@ from sqlalchemy import event, exc, pool
 from sqlalchemy.engine import URL, make_url
 
 _SQLITE_RETRY = ("database is locked", "database table is locked", "database schema is locked", "database is busy")
-_SQLITE_RESOURCE = ("disk is full", "disk i/o error", "unable to open database file")
+_SQLITE_RESOURCE = ("disk is full", "disk i/o error", "unable to open database file", "readonly database")
 _PG_RETRY = frozenset({"40001", "40P01", "55P03"})
 _PG_RESOURCE = frozenset({"53100", "53200", "53300"})
 _MYSQL_RETRY = frozenset({1205, 1213})
@@ -131,6 +131,18 @@ def classify(error: BaseException) -> Trouble:
     if module == "pymysql":
         return _classify_mysql(original)
     return Trouble.FATAL
+
+
+def mend(error: BaseException | None) -> str:
+    """What a user can do about a database that cannot be written to."""
+    text = str(getattr(error, "orig", error)).lower()
+    if "full" in text:
+        return "Make room on its disk"
+    if "locked" in text or "busy" in text:
+        return "Another process holds a lock on it: end that process, or wait for it"
+    if "readonly" in text or "read-only" in text or "unable to open" in text:
+        return "Let the master's user write to its files and their directory"
+    return "See that its server runs and can be reached, and that its disk has room"
 
 
 def _classify_sqlite(message: str) -> Trouble:

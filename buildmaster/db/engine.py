@@ -61,7 +61,7 @@ class Database:
         self.epoch = 0
         self._clock = clock
         self._executor = executor
-        memory = self.backend == "sqlite" and self.url.database in (None, "", ":memory:")
+        memory = self.backend == "sqlite" and self.file is None
         self._engine = dialects.create_engine(self.url, True, engine_kwargs, executor.durable)
         self._reading = self._engine if memory else dialects.create_engine(self.url, False, engine_kwargs)
         self._batcher = Batcher(self._engine, executor, clock.seconds, self.counters, self._signal)
@@ -78,6 +78,12 @@ class Database:
         self._barriers: deque[tuple[int, Callable[[], None]]] = deque()
         self._idle: list[defer.Deferred[None]] = []
         self._closed = False
+
+    @property
+    def file(self) -> str | None:
+        """The path of an SQLite database; None for one on a server or in memory."""
+        database = self.url.database
+        return database if self.backend == "sqlite" and database not in (None, "", ":memory:") else None
 
     # -- life ------------------------------------------------------------------------------------------------------
 
