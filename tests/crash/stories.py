@@ -13,7 +13,7 @@ from buildmaster.changes.reporting import Reporter
 from buildmaster.db import schema
 from buildmaster.plugins import schedulers, steps, util, worker
 from buildmaster.testing.worker import Command
-from tests.crash.story import Input, Pause, Story
+from tests.crash.story import Input, Pause, Reconfigure, Restart, Story
 
 
 async def work(command: Command) -> None:
@@ -197,4 +197,33 @@ HELD = Story(
     script=work,
 )
 
-ALL = [PUSH, POLL, COLLAPSE, FORCE, TRIGGER, CANCEL, HELD]
+_MAKE = [steps.ShellCommand(command=["make"])]
+_ONE, _TWO = {"b": _MAKE}, {"b": _MAKE, "c": _MAKE}
+
+RECONFIG = Story(
+    "reconfig",
+    config(stable("b"), builders=_ONE),
+    [
+        change("1"),
+        Pause(60.5),  # it is being built
+        Reconfigure(config(stable("b"), at_once("b", "c"), builders=_TWO)),
+        change("2"),
+        Pause(10),
+        Reconfigure(config(stable("b"), builders=_ONE)),
+        change("3"),
+        Pause(100),
+        Reconfigure(config(stable("b"), at_once("c"), builders=_TWO)),
+        change("4"),
+        Pause(100),
+    ],
+    script=work,
+)
+
+RESTART = Story(
+    "restart",
+    config(stable("b"), at_once("b"), collapseRequests=False),
+    [change("1"), Pause(1), Restart(5), change("2"), Pause(1), Restart(100), Pause(10), change("3"), Pause(70)],
+    script=work,
+)
+
+ALL = [PUSH, POLL, COLLAPSE, FORCE, TRIGGER, CANCEL, HELD, RECONFIG, RESTART]

@@ -42,12 +42,26 @@ class Pause:
 
 
 @attrs.define
+class Reconfigure:
+    """The configuration file is changed and the master told to read it; one that starts later reads it as well."""
+
+    config: Callable[[], dict[str, Any]]
+
+
+@attrs.define
+class Restart:
+    """The master is stopped in order, and started again after so many seconds."""
+
+    seconds: float
+
+
+@attrs.define
 class Story:
     """See the module."""
 
     name: str
     config: Callable[[], dict[str, Any]]
-    events: Sequence[Input | Pause]
+    events: Sequence[Input | Pause | Reconfigure | Restart]
     workers: Sequence[str] = ("w1",)
     script: Callable[[Command], Any] | None = None
     prepare: Callable[[Path], None] | None = None
@@ -89,13 +103,14 @@ def _listening(signals: _Signals) -> Iterator[None]:
 class _Run:
     def __init__(self, story: Story, basedir: Path) -> None:
         self.story = story
+        self.config = story.config
         self.basedir = basedir
         self.now = START_OF_TIME
         self.kit: MemoryMaster | None = None
 
     def start(self) -> None:
         while True:
-            kit = MemoryMaster(self.basedir, self.story.config, now=self.now)
+            kit = MemoryMaster(self.basedir, self.config, now=self.now)
             try:
                 kit.start()
                 self.kit = kit
@@ -131,12 +146,28 @@ class _Run:
         finally:
             engine.dispose()
 
-    def event(self, event: Input | Pause) -> None:
+    def event(self, event: Input | Pause | Reconfigure | Restart) -> None:
         if isinstance(event, Pause):
-            until = self.now_there() + event.seconds
-            while not self.do(lambda kit: kit.advance(max(0.0, until - kit.reactor.seconds()))):
-                pass
-            return
+            self.pause(event.seconds)
+        elif isinstance(event, Reconfigure):
+            self.config = event.config
+            self.do(self.reconfigure)
+        elif isinstance(event, Restart):
+            if self.do(lambda kit: kit.stop()):
+                self.now, self.kit = self.now_there() + event.seconds, None
+        else:
+            self.input(event)
+
+    def pause(self, seconds: float) -> None:
+        until = self.now_there() + seconds
+        while not self.do(lambda kit: kit.advance(max(0.0, until - kit.reactor.seconds()))):
+            pass
+
+    def reconfigure(self, kit: MemoryMaster) -> None:
+        outcome = kit.reconfig(self.config)
+        assert outcome.ok, outcome.lines
+
+    def input(self, event: Input) -> None:
         while not self.do(lambda kit: (event.act(kit), kit.pump())):
             if self.look(event.done):
                 return
