@@ -59,6 +59,7 @@ INSTALL_REQUIRES = [
 EXTRAS_REQUIRE = {
     "postgres": ["psycopg[binary] >= 3.1.18"],
     "logs": ["Brotli >= 1.1", "lz4 >= 4.3"],
+    "manhole": ["Twisted[conch] >= 24.7"],
     "mysql": ["PyMySQL >= 1.1", "cryptography >= 41"],
     "test": [
         "buildbot >= 4.3",
@@ -70,6 +71,7 @@ EXTRAS_REQUIRE = {
         "pytest-timeout >= 2.2",
         "pytest-xdist >= 3.5",
         "ruff >= 0.6",
+        "Twisted[conch] >= 24.7",
         "types-PyYAML",
         "types-python-dateutil",
     ],

@@ -92,6 +92,7 @@ UTIL = {
     **names("locks", "MasterLock", "WorkerLock"),
     **names("net.git_credential", "GitCredentialInputRenderer", "GitCredentialOptions"),
     **names("net.git_credential", "GitCredentialInputRenderer", "GitCredentialOptions"),
+    **names("net.manhole", "AuthorizedKeysManhole", "PasswordManhole", "TelnetManhole"),
     **names("process.builder", "enforceChosenWorker"),
     **names("process.codebase", "Codebase"),
     **names("process.factory", "BuildFactory"),

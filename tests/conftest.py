@@ -16,6 +16,8 @@ import pytest
 
 TOOLS: dict[str, tuple[str, ...]] = {
     "git": ("git",),
+    "ssh": ("ssh",),
+    "ssh-keygen": ("ssh-keygen",),
     "svn": ("svn",),
     "svnadmin": ("svnadmin",),
     "hg": ("hg",),

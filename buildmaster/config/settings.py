@@ -16,6 +16,7 @@ from buildmaster.base.revlinks import default_revlink_matcher
 from buildmaster.base.showing import show
 from buildmaster.db.log_text import LogCompressionFormatUnavailableError, check_method
 from buildmaster.properties import Properties
+from buildmaster.service import AsyncMultiService
 
 log = Logger()
 
@@ -97,9 +98,10 @@ def usage_data(value: Any) -> str | None:
     return None if value in (None, "basic", "full") or callable(value) else "None, 'basic', 'full' or a callable"
 
 
-def anything(value: Any) -> str | None:
-    """No rule: what uses it checks it."""
-    return None
+def manhole(value: Any) -> str | None:
+    """A manhole or None."""
+    known = value is None or isinstance(value, AsyncMultiService)
+    return None if known else "a util.TelnetManhole(…), util.PasswordManhole(…) or util.AuthorizedKeysManhole(…)"
 
 
 @attrs.frozen
@@ -126,7 +128,7 @@ SETTINGS = (
     Setting("select_next_worker", None, callable_or_none),
     Setting("codebaseGenerator", None, callable_or_none),
     Setting("revlink", default_revlink_matcher, callable_or_none),
-    Setting("manhole", None, anything),
+    Setting("manhole", None, manhole),
     Setting("multiMaster", False, switch),
     Setting("buildbotNetUsageData", None, usage_data),
 )

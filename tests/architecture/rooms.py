@@ -49,6 +49,7 @@ RE_EXPORTS = frozenset(
         "config.master",
         "errors",
         "interfaces",
+        "manhole",
         "process.properties",
         "process.results",
         "revlinks",

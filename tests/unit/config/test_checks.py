@@ -58,6 +58,7 @@ def test_defaults():
         ("c['caches'] = {'x': 'y'}", "value for cache size 'x' must be an integer, not 'y'"),
         ("c['validation'] = {'x': 1}", "unrecognized validation key(s): x"),
         ("c['validation'] = {'branch': '('}", "c['validation']['branch'] must be a regular expression"),
+        ("c['manhole'] = 3", "c['manhole'] must be a util.TelnetManhole(…), util.PasswordManhole"),
         ("c['metrics'] = 3", "c['metrics'] must be a dictionary"),
         ("c['mq'] = {'type': 'foo'}", "mq type 'foo' is not known"),
         ("c['mq'] = {'type': 'simple', 'x': 1}", "unrecognized keys in c['mq']: x"),
