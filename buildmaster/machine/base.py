@@ -21,7 +21,7 @@ class Machine(BuildbotService):
         self.workers: list[Any] = []
         """The workers that it hosts."""
 
-    def checkConfig(self, name: str, **kwargs: Any) -> None:  # type: ignore[override]
+    def checkConfig(self, name: str, **kwargs: Any) -> None:
         """Check the arguments, reporting all mistakes."""
         if not isinstance(name, str) or not name:
             error(f"{type(self).__name__}: the name must be a non-empty text, not {name!r}")

@@ -48,7 +48,7 @@ class AbstractLatentMachine(Machine):
         self._wait_timer: Any = None
         self._missing_timer: Any = None
 
-    def checkConfig(  # type: ignore[override]
+    def checkConfig(
         self, name: str, build_wait_timeout: float = 0, missing_timeout: float = DEFAULT_MISSING_TIMEOUT, **kwargs: Any
     ) -> None:
         """Check the arguments, reporting all mistakes."""

@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Sequence
 from glob import glob
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, cast
 
 from twisted.cred import checkers, credentials, portal
 from twisted.cred.error import UnauthorizedLogin
@@ -160,8 +160,8 @@ def _telnet_factory(shell: Callable[[], Any], checker: Any) -> Any:
             return telnet.ITelnetProtocol, telnet.TelnetBootstrapProtocol(shell), lambda: None
 
     factory = protocol.ServerFactory()
-    door = portal.Portal(Realm(), [checker])
-    factory.protocol = lambda: telnet.TelnetTransport(telnet.AuthenticatingTelnetProtocol, door)  # type: ignore
+    door = portal.Portal(cast(portal.IRealm, Realm()), [checker])
+    factory.protocol = lambda: telnet.TelnetTransport(telnet.AuthenticatingTelnetProtocol, door)
     return factory
 
 
@@ -174,7 +174,7 @@ def _ssh_factory(shell: Callable[[], Any], checker: Any, keys: dict[bytes, Any])
         def eofReceived(self) -> None:
             """Nothing more is typed; what was typed is still answered."""
 
-    realm = manhole_ssh.TerminalRealm()
+    realm: Any = manhole_ssh.TerminalRealm()
     realm.sessionFactory = Session
     realm.chainedProtocolFactory = shell
     factory = manhole_ssh.ConchFactory(portal.Portal(realm, [checker]))
@@ -249,7 +249,8 @@ class AuthorizedKeysManhole(_BaseManhole):
                 with open(self._path(self.keyfile), "rb") as file:
                     return list(conch_checkers.readAuthorizedKeyFile(file))
 
-        return conch_checkers.SSHPublicKeyChecker(Keys())
+        keys: Any = Keys()
+        return conch_checkers.SSHPublicKeyChecker(keys)
 
 
 class ArbitraryCheckerManhole(_BaseManhole):

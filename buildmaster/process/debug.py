@@ -26,5 +26,9 @@ class DebugServices(ReconfigurableServiceMixin, AsyncMultiService):
         if old is not None:
             await as_deferred(old.disownServiceParent())
         if new_config.manhole is not None:
-            await as_deferred(new_config.manhole.setServiceParent(self))
+            try:
+                await as_deferred(new_config.manhole.setServiceParent(self))
+            except Exception:
+                await as_deferred(new_config.manhole.disownServiceParent())  # the next configuration tries again
+                raise
             self.manhole = new_config.manhole

@@ -93,6 +93,14 @@ def test_without_a_port_it_takes_the_workers(kit: MemoryMaster) -> None:
     outcome = kit.reconfig(lambda: config(port=None))
     assert not outcome.ok
     assert "CommandlineUserManager has no port: give it one" in "\n".join(outcome.lines)
+    assert manager.registration.portstr == "tcp:9989"
+
+
+def test_one_that_cannot_begin_is_tried_again(kit: MemoryMaster) -> None:
+    assert not kit.reconfig(lambda: config(port=None)).ok
+    assert list(kit.master.user_manager) == []
+    assert kit.reconfig(lambda: {**config(port=None), "protocols": {"pb": {"port": 9989}}}).ok
+    assert len(list(kit.master.user_manager)) == 1
 
 
 @pytest.mark.parametrize(

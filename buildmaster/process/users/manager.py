@@ -27,5 +27,9 @@ class UserManagerManager(ReconfigurableServiceMixin, AsyncMultiService):
         for gone in [one for one in live if one not in wanted]:
             await as_deferred(gone.disownServiceParent())
         for fresh in [one for one in wanted if one not in live]:
-            await as_deferred(fresh.setServiceParent(self))
+            try:
+                await as_deferred(fresh.setServiceParent(self))
+            except Exception:
+                await as_deferred(fresh.disownServiceParent())  # the next configuration tries again
+                raise
         await as_deferred(super().reconfigServiceWithBuildbotConfig(new_config))
