@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import random
-import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -22,7 +21,7 @@ from contrib.progress import counting
 from contrib.simulate import silence
 from tests.crash.stories import ALL
 from tests.crash.story import Ending, Story, tell
-from tests.simulation.faults import fast_directory
+from tests.simulation.faults import Directory, fast_directory
 
 
 def points_of(expected: Ending, two: bool) -> list[list[int]]:
@@ -41,21 +40,26 @@ def differences(expected: Ending, ending: Ending) -> list[str]:
 
 def sweep(stories: Sequence[Story], basedir: Path, two: bool) -> list[str]:
     """Crash these stories; what went wrong, a text for each crash."""
-    expected = {story.name: tell(story, basedir / f"{story.name}-uninterrupted") for story in stories}
+    directory = Directory(basedir)
+    expected = {story.name: _tell(story, directory, []) for story in stories}
     found = [f"{name}, uninterrupted: {ending.problems}" for name, ending in expected.items() if ending.problems]
     plan = [(story, at) for story in stories for at in points_of(expected[story.name], two)]
     with counting("crashes", len(plan)) as progress:
         for story, at in plan:
-            wrong = _crash(story, expected[story.name], at, basedir / "crashed")
+            wrong = _crash(story, expected[story.name], at, directory)
             found += wrong
             progress(1, f"{story.name}, {len(found)} wrong")
     return found
 
 
-def _crash(story: Story, expected: Ending, at: list[int], basedir: Path) -> Iterator[str]:
-    shutil.rmtree(basedir, ignore_errors=True)
+def _tell(story: Story, directory: Directory, at: Sequence[int]) -> Ending:
+    with directory.fresh() as basedir:
+        return tell(story, basedir, at)
+
+
+def _crash(story: Story, expected: Ending, at: list[int], directory: Directory) -> Iterator[str]:
     names = ", ".join(f"{n} ({expected.signals[n - 1]})" if n <= len(expected.signals) else str(n) for n in at)
-    for problem in differences(expected, tell(story, basedir, at)):
+    for problem in differences(expected, _tell(story, directory, at)):
         yield f"{story.name}, crashed at {names}: {problem}"
 
 

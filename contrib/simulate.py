@@ -98,12 +98,15 @@ def main() -> int:
     with counting("histories", options.count) as progress:
         for played, found in failures_of(options.seed, options.count, options.jobs):
             failures += found
+            for seed, problems in found:
+                print(f"seed {seed}: {problems[0]}", flush=True)
             progress(played, f"{len(failures)} wrong")
     kinds = {kind_of(problems[0]): seed for seed, problems in reversed(failures)}
     for kind, seed in kinds.items():
         print(f"\n===== {sum(kind_of(problems[0]) == kind for _, problems in failures)} like this =====")
         tell(seed, not options.no_shrink)
-    print(f"{len(failures)} went wrong" + "".join(f"\n  seed {seed}: {problems[0]}" for seed, problems in failures))
+    seeds = " ".join(str(seed) for seed, _ in failures)
+    print(f"{len(failures)} went wrong: {seeds}" if failures else "none went wrong")
     return 1 if failures else 0
 
 

@@ -22,7 +22,7 @@ class Deadlines:
     """For each answer of a worker that attaches."""
 
     ping: float = 10.0
-    """For a worker's answer when a build is about to start on it."""
+    """For a worker's answer when a build is about to start on it, or when its builders have changed."""
 
     command_start: float = 120.0
     """For a worker to take a build or a command; then it is disconnected."""

@@ -9,6 +9,7 @@ from twisted.internet import defer
 from twisted.logger import Logger
 
 from buildmaster.base.aio import as_deferred, deferred, maybe
+from buildmaster.base.deadlines import deadlines_of
 from buildmaster.db import workers as rows
 from buildmaster.net.pb import normal_port
 from buildmaster.net.pblogin import GoAway, Refused
@@ -176,10 +177,18 @@ class WorkerManager(BuildbotServiceManager):
                 ids = [await maybe(builder.getBuilderId) for builder in builders]
             wanted[worker.workerid] = ids
         await self.master.db.write(rows.configure, self.master.masterid, wanted)
-        told = [as_deferred(worker.sendBuilderList()) for worker in self if worker.isConnected()]
-        for succeeded, result in await defer.DeferredList(told, consumeErrors=True):
-            if not succeeded:
-                log.failure("a worker could not be told its builders", result)
+        told = [as_deferred(self._tell_builders(worker)) for worker in self if worker.isConnected()]
+        await defer.DeferredList(told, consumeErrors=True)
+
+    async def _tell_builders(self, worker: Any) -> None:
+        """Tell a worker its builders; one that does not take them in time is disconnected, and may come again."""
+        conn, seconds = worker.conn, deadlines_of(self.master).ping
+        try:
+            await conn.patience.wait_for(worker.sendBuilderList(), seconds, f"builders of worker {worker.name!r}")
+        except Exception:  # policy: without it; nobody waits for a worker that does not answer
+            log.failure("worker {name!r} could not be told its builders and is disconnected", name=worker.name)
+            if conn.connected:
+                conn.loseConnection()
 
     @deferred
     async def stopService(self) -> None:

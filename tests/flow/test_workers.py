@@ -417,6 +417,16 @@ def test_a_reconfiguration_keeps_the_connection_and_tells_new_builders(kit: Memo
     assert sorted(build["builderid"] for build in kit.get("builds")) == [1, 2]
 
 
+def test_a_reconfiguration_does_not_wait_for_a_worker_that_does_not_answer(kit: MemoryMaster) -> None:
+    made = connect(kit)
+    made.silent = True
+    kit.loader.config = lambda: config(builders=2)
+    reconfiguring = kit.master.reconfig()
+    kit.advance(11)
+    assert kit.wait_for(reconfiguring).ok
+    assert not made.conn.connected
+
+
 def test_a_worker_that_left_the_configuration_is_disconnected(tmp_path: Path) -> None:
     kit = MemoryMaster(tmp_path, lambda: config(workers=2)).start()
     first, second = connect(kit, "w1"), connect(kit, "w2")

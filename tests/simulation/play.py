@@ -22,7 +22,7 @@ from tests.simulation import configuration
 from tests.simulation import histories as h
 from tests.simulation.expectations import Chronicle
 from tests.simulation.faults import Crash, Directory, Faults, SimulatedKit, listening
-from tests.simulation.invariants import Rows, live_problems
+from tests.simulation.invariants import Rows, is_caught_up, live_problems
 from tests.simulation.people import SimulatedWorker
 
 LONGEST_STOP = 300.0
@@ -353,7 +353,7 @@ class Play:
             self.heal(name)
         self.look()
         rested = 0.0
-        while not self.rows.at_rest():
+        while not (self.rows.at_rest() and self.is_caught_up()):
             if rested > LONGEST_REST:
                 raise Wrong("\n".join(["it does not come to rest", *self.rows.unrest()]))
             self.pass_time(100)
@@ -374,6 +374,11 @@ class Play:
         )
         if wrong:
             raise Wrong("\n".join(["after the stop", *wrong]))
+
+    def is_caught_up(self) -> bool:
+        """Whether everything that was stored has been read."""
+        assert self.kit is not None
+        return is_caught_up(self.kit.master)
 
     def heal(self, name: str) -> None:
         """Have a worker that behaves well and is connected."""
