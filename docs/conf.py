@@ -26,3 +26,19 @@ autosummary_generate = True
 default_role = "any"
 nitpicky = False
 suppress_warnings = ["ref.any", "ref.python"]
+
+SHOWN_ELSEWHERE = {
+    "buildmaster.process.buildstep": ("buildmaster.process.command", "buildmaster.process.shell_command"),
+}
+"""Modules that hand on classes of others, whose reference stands on another page."""
+
+
+def skip_shown_elsewhere(app, what, name, obj, skip, options):
+    """Leave a class out of a page on which it is not at home."""
+    page = app.env.ref_context.get("py:module")
+    return True if getattr(obj, "__module__", None) in SHOWN_ELSEWHERE.get(page, ()) else None
+
+
+def setup(app):
+    """Connect what is above."""
+    app.connect("autodoc-skip-member", skip_shown_elsewhere)

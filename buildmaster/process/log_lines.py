@@ -70,7 +70,7 @@ class Newlines:
     def flush(self) -> str:
         """What was held back."""
         held, self._held = self._held, ""
-        return "\n" if held == "\r" else held
+        return held[:-1] + "\n" if held.endswith("\r") else held
 
 
 class LineAssembler:
