@@ -24,6 +24,7 @@ from buildmaster.www import origins, session
 from buildmaster.www.auth import SESSION_SECRET_LENGTH, AuthBase, AuthRootResource, NoAuth
 from buildmaster.www.avatar import AvatarResource
 from buildmaster.www.frontend import ConfigResource, ThemeResource
+from buildmaster.www.metrics import MetricsResource
 from buildmaster.www.pages.site import PagesRoot
 from buildmaster.www.plugin import load_plugins
 from buildmaster.www.rest import RestRootResource
@@ -106,6 +107,7 @@ class WWWService(ReconfigurableServiceMixin, AsyncMultiService):
             b"auth": AuthRootResource(self.master),
             b"avatar": AvatarResource(self.master),
             b"config": ConfigResource(self.master),
+            b"metrics": MetricsResource(self.master),
             b"sse": events,
             b"static": StaticResource(),
             b"theme.css": ThemeResource(self.master),
