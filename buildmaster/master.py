@@ -15,7 +15,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from buildmaster import __version__
-from buildmaster.base.aio import as_deferred, deferred, with_deadline
+from buildmaster.base.aio import DeadlineExceeded, as_deferred, deferred, with_deadline
 from buildmaster.base.dirlock import DatabaseLock, DirectoryLock, DirectoryLocked
 from buildmaster.base.errors import ConfigErrors
 from buildmaster.base.outcome import Outcome
@@ -110,7 +110,7 @@ class BuildMaster(ReconfigurableServiceMixin, MasterService):
         self._failure: Failure | None = None
         self._signals = SignalHandlers(reactor, self.reconfig, self._clean_shutdown)
         self._reconfigurer = Reconfigurer(
-            self.basedir, self._load_config, self._switch, lambda: self.config, reactor.seconds
+            self.basedir, self._load_again, self._switch, lambda: self.config, reactor.seconds
         )
         self.create_child_services()
 
@@ -218,6 +218,12 @@ class BuildMaster(ReconfigurableServiceMixin, MasterService):
     async def _load_config(self) -> Any:
         return await self.in_thread(self.config_loader.loadConfig)
 
+    async def _load_again(self) -> Any:
+        new = await self._load_config()
+        if self._stopping:
+            raise ConfigErrors(["The master is stopping"])
+        return new
+
     async def _open_database(self) -> None:
         config = await self.get_db_config(self.config)
         try:
@@ -308,6 +314,10 @@ class BuildMaster(ReconfigurableServiceMixin, MasterService):
         self._stopping = True
         if self._starting is not None and not self._starting.called:
             await _chained(self._starting)
+        try:
+            await with_deadline(self._reconfigurer.ended(), STOP_SECONDS, self.reactor, "the reconfiguration")
+        except DeadlineExceeded:  # policy: stop all the same
+            log.failure("a reconfiguration is under way and does not end")
         await self._take_down()
 
     async def _take_down(self) -> None:

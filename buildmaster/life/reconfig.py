@@ -72,6 +72,11 @@ class Reconfigurer:
         finally:
             self._running = False
 
+    async def ended(self) -> None:
+        """Wait for the run that is under way, if there is one."""
+        if self._running:
+            await self.request()
+
     async def run(self) -> Outcome:
         """One run, from reading the file to the outcome; never raises."""
         outcome = Outcome(os.getpid(), self._now(), LOADING, generation=self._current().generation)

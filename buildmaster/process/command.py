@@ -15,6 +15,7 @@ from twisted.python.failure import Failure
 
 from buildmaster.base.aio import deferred, maybe
 from buildmaster.base.results import CANCELLED, FAILURE, SUCCESS
+from buildmaster.net.pblost import LOST
 from buildmaster.process.command_deadline import Deadline, find_master
 from buildmaster.process.command_output import CommandOutput
 
@@ -156,6 +157,8 @@ class RemoteCommand:
             self._deadline.interrupted()
         try:
             await maybe(self.conn.remoteInterruptCommand, self.builder_name, self.commandID, str(why))
+        except LOST:
+            pass  # that ends it, too
         except Exception:
             log.failure("asking the worker to stop {command!r}; it will be given up", command=self)
 
