@@ -103,9 +103,7 @@ class ChildProcess(protocol.ProcessProtocol):
         self._done.addBoth(pass_on)
         environment = dict(os.environ if env is None else env)
         try:
-            program = _find_program(argv[0], environment, cwd)
-            args = list(argv) if use_pty or _SETSID is None else [_SETSID, program, *argv[1:]]
-            executable = program if use_pty or _SETSID is None else _SETSID
+            executable, args = self._command_line(argv, environment, cwd, use_pty)
             self._reactor.spawnProcess(self, executable, args, env=environment, path=cwd, usePTY=use_pty)
         except Exception:
             self._clear_timers()
@@ -114,6 +112,21 @@ class ChildProcess(protocol.ProcessProtocol):
         self._restart("total", self._timeout, "ran longer than")
         self._restart("io", self._io_timeout, "was silent for")
         return done
+
+    def _command_line(
+        self, argv: Sequence[str | bytes], env: Mapping[str, str], cwd: str | None, use_pty: bool
+    ) -> tuple[str | bytes, list[str | bytes]]:
+        if self._in_memory:
+            return argv[0], list(argv)
+        program = _find_program(argv[0], env, cwd)
+        if use_pty or _SETSID is None:
+            return program, list(argv)
+        return _SETSID, [_SETSID, program, *argv[1:]]
+
+    @property
+    def _in_memory(self) -> bool:
+        """Whether the reactor only says that it starts something: there is no program, and the pid is nobody's."""
+        return bool(getattr(self._reactor, "starts_nothing", False))
 
     # -- what Twisted tells us
 
@@ -176,7 +189,8 @@ class ChildProcess(protocol.ProcessProtocol):
             return
         number = getattr(signal, f"SIG{signal_name.upper().removeprefix('SIG')}", signal.SIGTERM)
         try:
-            if os.getpgid(pid) == os.getpgid(0):  # not a session leader of its own: never signal ourselves
+            # without a session of its own it is in ours: never signal ourselves
+            if self._in_memory or os.getpgid(pid) == os.getpgid(0):
                 self.transport.signalProcess(number)
             else:
                 os.killpg(os.getpgid(pid), number)

@@ -78,7 +78,8 @@ class MemoryMaster:
     """One master on a directory of its own, and the means to let time pass for it.
 
     ``config`` is what a master.cfg would put in ``BuildmasterConfig``, as a dictionary or a function that makes one;
-    the database is ``state.sqlite`` in ``basedir`` and is created.  ``now`` is what the clock shows first.
+    the database is ``state.sqlite`` in ``basedir`` and is created.  ``now`` is what the clock shows first; a
+    ``reactor`` that is given keeps its own time.
     """
 
     master_class: type[InlineMaster] = InlineMaster
@@ -88,9 +89,11 @@ class MemoryMaster:
         basedir: str | os.PathLike[str],
         config: Mapping[str, Any] | Callable[[], Mapping[str, Any]],
         now: float = START_OF_TIME,
+        reactor: MemoryReactor | None = None,
     ) -> None:
-        self.reactor = MemoryReactor()
-        self.reactor.advance(now)
+        self.reactor = reactor if reactor is not None else MemoryReactor()
+        if reactor is None:
+            self.reactor.advance(now)
         self.loader = DictLoader(config)
         self.master = self.master_class(os.fspath(basedir), reactor=self.reactor, config_loader=self.loader)
         self.master.creates_database = True

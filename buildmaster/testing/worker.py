@@ -385,6 +385,8 @@ class ScriptedWorker:
     ``latency`` is how long a message travels, in seconds of the master's clock.
     """
 
+    connection_class: type[ScriptedConnection] = ScriptedConnection
+
     def __init__(
         self,
         master: Any,
@@ -412,7 +414,7 @@ class ScriptedWorker:
 
     def connect(self) -> defer.Deferred[None]:
         """Log in; fires when the master has let it in, fails with Refused or GoAway if it does not."""
-        conn = self.conn = ScriptedConnection(self)
+        conn = self.conn = self.connection_class(self)
 
         def sent_away(why: Failure) -> Failure:
             conn.notifyDisconnected()

@@ -1,0 +1,5 @@
+"""Documented address of the kit's reactor; it lives in :mod:`buildmaster.testing.reactor`."""
+
+from buildmaster.testing.reactor import NonThreadPool, TestReactor, TestReactorMixin
+
+__all__ = ["NonThreadPool", "TestReactor", "TestReactorMixin"]
