@@ -35,7 +35,7 @@ SHOWN_ELSEWHERE = {
 
 def skip_shown_elsewhere(app, what, name, obj, skip, options):
     """Leave a class out of a page on which it is not at home."""
-    page = app.env.ref_context.get("py:module")
+    page = app.env.docname.rpartition("/")[2]
     return True if getattr(obj, "__module__", None) in SHOWN_ELSEWHERE.get(page, ()) else None
 
 
