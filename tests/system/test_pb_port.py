@@ -96,7 +96,11 @@ def test_a_port_may_be_spelled_anew(site: Site) -> None:
     async def story() -> None:
         number = site.port
         for port in (number, f"tcp:{number}:interface=127.0.0.1"):
-            site.loader.config = lambda port=port: {**config(), "protocols": {"pb": {"port": port}}}  # type: ignore[misc]
+            site.loader.config = lambda port=port: {  # type: ignore[misc]
+                **config(),
+                "protocols": {"pb": {"port": port}},
+                "user_managers": [],  # one would hold the port under its old spelling
+            }
             outcome = await site.master.reconfig()
             assert outcome.ok, outcome
             assert site.port == number
