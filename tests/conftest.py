@@ -28,6 +28,7 @@ TOOLS: dict[str, tuple[str, ...]] = {
     "initdb": ("initdb", "/usr/lib/postgresql/*/bin/initdb"),
     "buildbot-worker": ("buildbot-worker",),
     "buildbot": ("buildbot",),
+    "dockerd": ("dockerd", "/usr/sbin/dockerd"),
 }
 """System programs that tests may ask for: name → where to look, the first that is there."""
 
@@ -66,6 +67,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Declare the markers."""
     config.addinivalue_line("markers", "needs(*names): system tools or Python packages that the test uses")
+    config.addinivalue_line("markers", "taken_with(*names): deselected where one of these is not on the machine")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out, without counting it as skipped, what is marked ``taken_with`` a tool that no run has to have."""
+    left_out = [item for item in items if any(map(_misses, item.iter_markers("taken_with")))]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
+
+
+def _misses(mark: pytest.Mark) -> bool:
+    return os.geteuid() != 0 or any(find_tool(name) is None for name in mark.args)
 
 
 @pytest.hookimpl(tryfirst=True)

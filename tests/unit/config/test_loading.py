@@ -144,8 +144,10 @@ def test_bytes_that_are_no_text(directory):
 def test_names_in_buildbot_are_ours(directory):
     import buildmaster.process.factory
 
-    directory.load(MINIMAL + "from buildbot.process.factory import BuildFactory\nc['manhole'] = BuildFactory\n")
-    assert directory.load().manhole is buildmaster.process.factory.BuildFactory
+    directory.load(
+        MINIMAL + "from buildbot.process.factory import BuildFactory\nc['prioritizeBuilders'] = BuildFactory\n"
+    )
+    assert directory.load().prioritizeBuilders is buildmaster.process.factory.BuildFactory
 
 
 def test_local_modules_are_read_again(directory):
@@ -186,11 +188,11 @@ def test_other_modules_are_never_reloaded(directory):
 def test_modules_of_a_virtual_environment_below_the_directory_are_not_local(directory):
     site = directory.path / "venv" / "lib" / "site-packages"
     site.mkdir(parents=True)
-    (site / "installed_thing.py").write_text("made = object()\n")
+    (site / "installed_thing.py").write_text("def made(): pass\n")
     text = MINIMAL + f"import sys; sys.path.append({str(site)!r})\nimport installed_thing\n"
-    text += "c['manhole'] = installed_thing.made\n"
+    text += "c['prioritizeBuilders'] = installed_thing.made\n"
     try:
-        assert directory.load(text).manhole is directory.load(text).manhole
+        assert directory.load(text).prioritizeBuilders is directory.load(text).prioritizeBuilders
     finally:
         sys.path[:] = [path for path in sys.path if path != str(site)]
         sys.modules.pop("installed_thing", None)
@@ -200,10 +202,10 @@ def test_modules_do_not_leak(directory):
     import gc
     import weakref
 
-    directory.write("class Local:\n    pass\n", "local_leak.py")
-    text = MINIMAL + "import local_leak\nc['manhole'] = local_leak.Local()\n"
+    directory.write("class Local:\n    def __call__(self): pass\n", "local_leak.py")
+    text = MINIMAL + "import local_leak\nc['prioritizeBuilders'] = local_leak.Local()\n"
     first = directory.load(text)
-    reference = weakref.ref(type(first.manhole))
+    reference = weakref.ref(type(first.prioritizeBuilders))
     del first
     directory.load(text)
     gc.collect()
@@ -225,9 +227,9 @@ def test_a_dataclass_with_postponed_annotations(directory):
     config = directory.load(
         "from __future__ import annotations\nimport dataclasses\n"
         + MINIMAL
-        + "@dataclasses.dataclass\nclass D:\n    x: int = 1\nc['manhole'] = D()\n"
+        + "@dataclasses.dataclass\nclass D:\n    x: int = 1\n    def __call__(self): pass\nc['prioritizeBuilders'] = D()\n"
     )
-    assert config.manhole.x == 1
+    assert config.prioritizeBuilders.x == 1
 
 
 def test_no_byte_code_is_written(directory):

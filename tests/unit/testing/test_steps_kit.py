@@ -11,18 +11,23 @@ from twisted.trial import unittest
 
 from buildmaster.plugins import steps, util
 from buildmaster.process.buildstep import BuildStep, ShellMixin
-from buildmaster.process.remotetransfer import FileWriter, StringFileReader
+from buildmaster.process.remotecommand import RemoteCommand
+from buildmaster.process.remotetransfer import DirectoryWriter, FileWriter, StringFileReader
 from buildmaster.process.results import CANCELLED, EXCEPTION, FAILURE, RETRY, SUCCESS
+from buildmaster.steps.worker import CompositeStepMixin
 from buildmaster.test.reactor import TestReactorMixin
 from buildmaster.test.steps import (
     Expect,
     ExpectCpdir,
     ExpectDownloadFile,
+    ExpectGlob,
+    ExpectListdir,
     ExpectMasterShell,
     ExpectRemoteRef,
     ExpectRmdir,
     ExpectShell,
     ExpectStat,
+    ExpectUploadDirectory,
     ExpectUploadFile,
     TestBuildStepMixin,
 )
@@ -154,6 +159,51 @@ class TestFiles(StepCase):
         self.expect_outcome(SUCCESS)
         yield self.run_step()
         self.assertEqual(read, [b"contents"])
+
+
+class TestMoreFiles(StepCase):
+    """A directory to the master, and names."""
+
+    @defer.inlineCallbacks
+    def test_upload_of_a_directory(self):
+        self.setup_step(steps.DirectoryUpload(workersrc="src", masterdest="dest"))
+        self.expect_commands(
+            ExpectUploadDirectory(
+                workersrc="src", workdir="wkdir", blocksize=16384, writer=ExpectRemoteRef(DirectoryWriter)
+            )
+            .upload_tar_file("src.tar", {"a/b.txt": "text"})
+            .exit(0)
+        )
+        self.expect_outcome(SUCCESS)
+        yield self.run_step()
+        with open(os.path.join(self.master.basedir, "dest", "a", "b.txt"), encoding="utf-8") as file:
+            self.assertEqual(file.read(), "text")
+
+    def test_names(self):
+        self.setup_step(Names())
+        self.expect_commands(ExpectGlob(path="*.c").files(["a.c"]).exit(0), ExpectListdir(dir=".").files(["x"]).exit(0))
+        self.expect_outcome(SUCCESS)
+        self.expect_properties({"globbed": ["a.c"], "listed": ["x"]})
+        return self.run_step()
+
+    def test_an_error_on_the_worker(self):
+        self.setup_step(steps.ShellCommand(command=["a"]))
+        self.expect_commands(ExpectShell(workdir="wkdir", command=["a"]).error(ValueError("broken")))
+        self.expect_exception(ValueError)
+        self.expect_outcome(EXCEPTION)
+        return self.run_step()
+
+
+class Names(CompositeStepMixin, BuildStep):
+    """A step that looks around."""
+
+    async def run(self):
+        await self.addLogForRemoteCommands("stdio")
+        self.setProperty("globbed", (await self.runGlob("*.c")), "test")
+        command = RemoteCommand("listdir", {"dir": "."})
+        await self.runCommand(command)
+        self.setProperty("listed", command.updates["files"][-1], "test")
+        return SUCCESS
 
 
 class TestSecrets(TestBuildStepMixin, TestReactorMixin, unittest.TestCase):
@@ -317,3 +367,11 @@ def test_the_kit_is_reached_under_both_names():
     for name in ("steps", "reactor"):
         ours = importlib.import_module(f"buildmaster.test.{name}")
         assert importlib.import_module(f"buildbot.test.{name}") is ours
+
+
+def test_a_test_that_gives_up_leaves_nothing(case):
+    case.setup_step(Odd())
+    case.build.setProperty("mine", "", "test")
+    assert not case.run_step().called
+    case.tear_down_test_build_step()
+    assert case.reactor.getDelayedCalls() == []
