@@ -227,7 +227,8 @@ def test_a_dataclass_with_postponed_annotations(directory):
     config = directory.load(
         "from __future__ import annotations\nimport dataclasses\n"
         + MINIMAL
-        + "@dataclasses.dataclass\nclass D:\n    x: int = 1\n    def __call__(self): pass\nc['prioritizeBuilders'] = D()\n"
+        + "@dataclasses.dataclass\nclass D:\n    x: int = 1\n    def __call__(self): pass\n"
+        "c['prioritizeBuilders'] = D()\n"
     )
     assert config.prioritizeBuilders.x == 1
 
