@@ -10,6 +10,7 @@ from twisted.logger import Logger
 
 from buildmaster.base.aio import as_deferred, deferred, maybe
 from buildmaster.base.collapse import mode_of
+from buildmaster.base.interfaces import ILatentWorker
 from buildmaster.base.results import CANCELLED, RETRY
 from buildmaster.db import builders as builder_rows
 from buildmaster.db import projects as project_rows
@@ -173,8 +174,10 @@ class BotMaster(ReconfigurableServiceMixin, LockRetrieverMixin, AsyncMultiServic
                 has = any(wfb.worker is worker for wfb in builder.workers)
                 if has and builder.name not in mine:
                     await maybe(builder.detached, worker)
-                elif not has and builder.name in mine and worker.isConnected():
-                    await maybe(worker.attachBuilder, builder)
+                elif not has and builder.name in mine:
+                    builder.addLatentWorker(worker)
+                    if worker.isConnected():
+                        await maybe(worker.attachBuilder, builder)
 
     # -- builders ------------------------------------------------------------------------------------------------------
 
@@ -237,6 +240,8 @@ class BotMaster(ReconfigurableServiceMixin, LockRetrieverMixin, AsyncMultiServic
                 wfb = getattr(build, "workerforbuilder", None)
                 if wfb is not None and wfb.worker is worker:
                     await maybe(build.lostRemote)
+        if ILatentWorker.providedBy(worker):
+            return  # it can be started again
         for builder in concerned:
             await maybe(builder.detached, worker)
 

@@ -209,6 +209,8 @@ class Builder(ReconfigurableServiceMixin, AsyncMultiService):
         if getattr(worker, "builds_may_be_incompatible", False):
             properties = await self.properties_for(buildrequest, workerforbuilder)
             if not await maybe(worker.isCompatibleWithBuild, properties):
+                if hasattr(worker, "wanted_otherwise"):
+                    worker.wanted_otherwise()
                 return False
         if self.config.locks:
             blocking = await self.blocking_lock(workerforbuilder, buildrequest)

@@ -231,3 +231,50 @@ class WorkerForBuilder(AbstractWorkerForBuilder):
         if self.state is States.DETACHED:
             self._become(States.AVAILABLE)
         return self
+
+
+class LatentWorkerForBuilder(AbstractWorkerForBuilder):
+    """The builder's end of a worker that is started when it is needed: always here, connected or not."""
+
+    def __init__(self, worker: Any, builder: Any) -> None:
+        super().__init__(builder)
+        self.worker = worker
+        self._given_up = False
+        self._become(States.AVAILABLE)
+        worker.addWorkerForBuilder(self)
+        log.debug("latent worker {worker!r} is builder {name!r}'s", worker=worker.workername, name=self.builder_name)
+
+    def substantiate(self, build: Any) -> Any:
+        """Have the worker's instance started; a Deferred that fires with True when it is ready."""
+        return self.worker.substantiate(self, build)
+
+    def substantiate_if_needed(self, build: Any) -> Any:
+        """The same; an instance that runs is ready at once."""
+        return self.substantiate(build)
+
+    def insubstantiate_if_needed(self) -> Any:
+        """Let the instance go if nothing else is built on it."""
+        if [wfb for wfb in self.worker.building if wfb is not self]:
+            return defer.succeed(None)
+        return self.worker.insubstantiate()
+
+    def ping(self) -> Any:
+        """Whether the worker answers; fails with PingException while its instance does not run."""
+        if not self.worker.substantiated:
+            return defer.fail(PingException(f"latent worker {self.worker.workername!r} is not substantiated"))
+        return super().ping()
+
+    @deferred
+    async def detached(self) -> None:
+        """The builder has no use for the worker any more; a build that runs ends first."""
+        if self.isBusy():
+            self._given_up = True
+        else:
+            await super().detached()
+
+    @deferred
+    async def buildFinished(self) -> None:
+        """The build has ended."""
+        await super().buildFinished()
+        if self._given_up and not self.isBusy():
+            await super().detached()

@@ -33,6 +33,10 @@ class Absence:
 
     def _too_long(self) -> None:
         self._timer = None
+        self.tell()
+
+    def tell(self) -> None:
+        """Tell those who want to know that it has been away for its ``missing_timeout``."""
         worker = self._worker
         log.warn("worker {name!r} has been away for {s:g} s", name=worker.workername, s=worker.missing_timeout)
         master = worker.master

@@ -261,9 +261,11 @@ class AbstractWorker(Identity, BuildbotService):
         """The connection is lost.  Subclasses that override this call it."""
         self.conn = None
         self._told_builders = None
-        if self.workerforbuilders:
-            for wfb in list(self.workerforbuilders.values()):
-                await maybe(wfb.detached)
+        await self._detach_builders()
+
+    async def _detach_builders(self) -> None:
+        for wfb in list(self.workerforbuilders.values()):
+            await maybe(wfb.detached)
 
     async def _attach(self, conn: Any) -> None:
         self.stopMissingTimer()
