@@ -85,12 +85,13 @@ class Collapser(AsyncMultiService):
 
     async def _work_off(self, builderid: int) -> None:
         queue = self._waiting.get(builderid, deque())
-        while queue and self.running:
+        while queue and self.running and builderid in self._builders():
             requestid = queue[0]
             await self._decide(builderid, requestid)
             queue.popleft()
             self._known.discard(requestid)
-        self._waiting.pop(builderid, None)
+        if not queue:
+            self._waiting.pop(builderid, None)
 
     async def _decide(self, builderid: int, requestid: int) -> None:
         db = self.master.db
@@ -108,9 +109,9 @@ class Collapser(AsyncMultiService):
 
     async def _verdicts(self, builderid: int, requestid: int, deadline: float) -> list[int]:
         """The older requests that the configuration's function finds superfluous."""
-        builder = self._builders()[builderid]
-        function = builder.getCollapseRequestsFn()
-        if not function:
+        builder = self._builders().get(builderid)
+        function = None if builder is None else builder.getCollapseRequestsFn()
+        if builder is None or not function:
             return []
         asked = BuildRequest.canBeCollapsed if function is True else None
         what = f"collapseRequests for builder {builder.name!r}, {describe(function)},"
