@@ -25,6 +25,7 @@ from buildmaster.worker.base import Worker
 
 BUILDER, WORKER = "builder", "worker"
 ANY_VERSION = {"*": "99.99"}
+FAREWELLS = 10
 
 
 class AnyVersion(dict[str, str]):
@@ -165,6 +166,9 @@ class Bench:
 
     def close(self) -> None:
         """Stop the master and remove its directory; a build that still runs is given up."""
-        if self._directory is not None:
-            self.kit.crash()
-            self._directory.cleanup()
+        self.kit.crash()
+        for _ in range(FAREWELLS):  # of those who saw connections end, and those who saw that
+            for call in self.reactor.getDelayedCalls():
+                if call.active():
+                    call.cancel()
+        self._directory.cleanup()

@@ -21,7 +21,7 @@ class Expect:
     A missing argument and None are the same.
     """
 
-    defaults: Mapping[str, Any] = {}
+    defaults: Mapping[str, Any] = {"logEnviron": True}
     """What an argument means that is missing or None."""
 
     def __init__(self, remote_command: str, args: Mapping[str, Any], interrupted: bool = False) -> None:

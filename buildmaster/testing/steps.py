@@ -61,6 +61,7 @@ class TestBuildStepMixin:
     build: Any
     worker: Any
     _bench: Bench | None = None
+    _error_observer: Any = None
     _verdict: Verdict
 
     # -- setting up ------------------------------------------------------------------------------------------------
@@ -87,6 +88,7 @@ class TestBuildStepMixin:
     def tear_down_test_build_step(self) -> defer.Deferred[None]:
         """Let go of everything.  May be called twice."""
         bench, self._bench = self._bench, None
+        self._stop_observing_errors()
         if bench is not None:
             bench.close()
         return defer.succeed(None)
@@ -232,13 +234,14 @@ class TestBuildStepMixin:
                 errors.append(event["log_failure"].value)
 
         def over(result: Any) -> Any:
-            globalLogPublisher.removeObserver(observe)
+            self._stop_observing_errors()
             flush = getattr(self, "flushLoggedErrors", None)
             if flush is not None and self._verdict.exceptions:
                 flush(*self._verdict.exceptions)
             return result
 
         globalLogPublisher.addObserver(observe)
+        self._error_observer = observe
         done = as_deferred(self._verdict.run(self._the_bench(), errors)).addBoth(over)
         self.reactor.settle()
         raised: list[Any] = []
@@ -247,3 +250,8 @@ class TestBuildStepMixin:
         if raised:
             raised[0].raiseException()
         return done
+
+    def _stop_observing_errors(self) -> None:
+        observer, self._error_observer = self._error_observer, None
+        if observer is not None:
+            globalLogPublisher.removeObserver(observer)
