@@ -253,8 +253,8 @@ class Chronicle:
         def work_off(until: float) -> None:
             nonlocal busy
             for ended, next_life in self._lives:
-                if queue and queue[0].change.at <= ended < busy and next_life <= until:
-                    again = [r for r in queue if r.latest > ended]
+                if queue and queue[0].change.at <= ended <= busy and next_life <= until:
+                    again = [r for r in queue if r.latest >= ended]
                     busy = next_life + sum(_seconds(spec, r.change) for r in queue)
                     for reading in again:
                         reading.latest = busy
