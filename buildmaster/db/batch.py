@@ -188,6 +188,8 @@ class Batcher:
             if trouble is Trouble.DISCONNECT:
                 self.close()
                 raise _Blocked(outcome if committing else None) from e
+            if trouble is Trouble.RESOURCE:
+                self.close()  # a file that was opened read-only stays so until it is opened anew
             raise _Blocked() from e
         self._counters["commits"] += 1
         self._probe("after-commit")
