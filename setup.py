@@ -57,6 +57,7 @@ INSTALL_REQUIRES = [
 ]
 
 EXTRAS_REQUIRE = {
+    "docker": ["docker >= 7.0"],
     "postgres": ["psycopg[binary] >= 3.1.18"],
     "logs": ["Brotli >= 1.1", "lz4 >= 4.3"],
     "manhole": ["Twisted[conch] >= 24.7"],
@@ -64,6 +65,7 @@ EXTRAS_REQUIRE = {
     "test": [
         "buildbot >= 4.3",
         "buildbot-worker >= 4.3",
+        "docker >= 7.0",
         "hypothesis >= 6.90",
         "mypy >= 1.10",
         "playwright >= 1.40",

@@ -65,6 +65,7 @@ SCHEDULERS = {
 
 WORKER = {
     **names("worker.base", "Worker"),
+    **names("worker.docker", "DockerLatentWorker"),
     **names("worker.local", "LocalWorker"),
 }
 

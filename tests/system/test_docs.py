@@ -20,8 +20,9 @@ def test_the_documentation_is_made_without_a_warning(root: Path, tmp_path: Path)
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_the_program_of_the_testing_guide_runs(root: Path):
-    guide = root / "docs" / "howto" / "test_stable_timer.py"
+@pytest.mark.parametrize("program", ["test_stable_timer.py", "test_latent_worker.py"])
+def test_the_programs_of_the_guides_run(root: Path, program: str):
+    guide = root / "docs" / "howto" / program
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", guide],
         cwd=root,
