@@ -37,7 +37,7 @@ class Deadline:
 
     def __init__(self, command: Any, master: Any) -> None:
         self._command = command
-        self._reactor = getattr(master, "reactor", None)
+        self._reactor: Any = getattr(master, "reactor", None)
         self._seconds = deadlines_of(master)
         self._call: Any = None
         self._start: Any = None

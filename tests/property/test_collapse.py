@@ -152,7 +152,8 @@ def test_what_is_stored_is_what_the_model_says(story: list[Add | Claim]) -> None
         wanted = model.claim(event.builderid)
         if wanted is not None:
             claims = [requests.Claim(wanted, event.builderid, None)]
-            assert store.run(store.db.write(requests.claim, claims, 1)) == {wanted: store.run(store.db.read(requests.get, wanted))}
+            taken = store.run(store.db.write(requests.claim, claims, 1))
+            assert taken == {wanted: store.run(store.db.read(requests.get, wanted))}
     for number, expected in enumerate(model.requests, 1):
         stored = store.run(store.db.read(requests.get, number))
         assert (stored.state, stored.superseded_by) == (expected.state, expected.superseded_by)
