@@ -13,7 +13,7 @@ from twisted.python.failure import Failure
 
 from buildmaster.base.aio import DeadlineExceeded, as_deferred, maybe
 from buildmaster.base.deadlines import deadlines_of
-from buildmaster.base.interfaces import LatentWorkerCannotSubstantiate
+from buildmaster.base.interfaces import LatentWorkerCannotSubstantiate, LatentWorkerSubstantiatiationCancelled
 from buildmaster.base.results import CANCELLED, EXCEPTION, RETRY, SKIPPED, SUCCESS
 from buildmaster.locks import LockSet
 from buildmaster.process.preparation import PreparationStep
@@ -105,7 +105,8 @@ class BuildRun:
             final = failure.check(LatentWorkerCannotSubstantiate) is not None
             log.failure("preparing the worker for {build!r}", failure, build=build)
             build.results = EXCEPTION if final else RETRY
-            self._quarantine(True)
+            if failure.check(LatentWorkerSubstantiatiationCancelled) is None:
+                self._quarantine(True)
             await as_deferred(build.buildPreparationFailure(failure, "worker_prepare"))
             return False
         self._quarantine(False)
