@@ -97,7 +97,7 @@ def play_with_damage(directory: Directory, damage: str) -> list[str]:
         ("UPDATE buildrequests SET retries = 6", ["request 1 was retried 6 times"]),
         ("UPDATE cursors SET position = 999999", ["cursor scheduler:s1 is at 999999, ahead of the head"]),
         ("DELETE FROM journal WHERE position = 5", ["the journal has"]),
-        ("DELETE FROM log_chunks WHERE first_line = 0", ["log 2 does not begin with its first line"]),
+        ("DELETE FROM log_chunks WHERE first_line = 0", ["log 1 does not begin with its first line"]),
     ],
 )
 def test_damage_is_noticed(damage: str, told: list[str], directory: Directory) -> None:
