@@ -155,6 +155,8 @@ class _Run:
         elif isinstance(event, Restart):
             if self.do(lambda kit: kit.stop()):
                 self.now, self.kit = self.now_there() + event.seconds, None
+            else:
+                self.pause(event.seconds)
         else:
             self.input(event)
 
