@@ -130,12 +130,15 @@ def _check_dialects(www: Mapping[str, Any]) -> list[str]:
     dialects = www.get("change_hook_dialects") or {}
     if not isinstance(dialects, Mapping):
         return []
-    return [
+    errors = [
         f"c['www']['change_hook_dialects']: there is no hook {name!r} in this version; use a poller or "
         "'buildmaster sendchange', or set it to False"
         for name, options in dict(dialects).items()
         if options is not False
     ]
+    if www.get("change_hook_auth"):
+        errors.append("c['www']['change_hook_auth']: there are no hooks to guard in this version; remove it")
+    return errors
 
 
 def _is_number(value: Any) -> bool:

@@ -62,6 +62,7 @@ def test_what_is_documented_is_accepted() -> None:
         ({"versions": [("x",)]}, "must be a pair (name, version)"),
         ({"graphql": {"debug": True}}, "use REST"),
         ({"change_hook_dialects": {"github": {}}}, "there is no hook 'github'"),
+        ({"change_hook_auth": ["checker"]}, "there are no hooks to guard"),
     ],
 )
 def test_mistakes_are_named_with_their_mend(www: dict[str, Any], message: str) -> None:
