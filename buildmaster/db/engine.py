@@ -155,6 +155,7 @@ class Database:
         await self._in_writer(self._batcher.close)
         self._executor.stop()
         self._engine.dispose()
+        self._readers.close()
         self._reading.dispose()
 
     def drop(self) -> None:
@@ -163,6 +164,7 @@ class Database:
         self._batcher.close()
         self._executor.stop()
         self._engine.dispose()
+        self._readers.close()
         self._reading.dispose()
 
     def drained(self) -> defer.Deferred[None]:
@@ -352,6 +354,13 @@ class _Readers:
                     raise
                 self._executor.pause(0.05 * 2**attempt)
         raise AssertionError("unreachable")
+
+    def close(self) -> None:
+        """Close the calling thread's connection; those of reader threads end with their threads."""
+        conn = getattr(self._local, "conn", None)
+        self._local.conn = None
+        if conn is not None:
+            conn.close()
 
     def _forget(self) -> None:
         conn = getattr(self._local, "conn", None)
