@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 from twisted.internet import defer, threads
 from twisted.internet.protocol import ProcessProtocol
@@ -32,20 +30,6 @@ class TestInTrial(TestReactorMixin, unittest.TestCase):
         self.reactor.pump([4, 6])
         self.assertEqual((self.reactor.seconds(), called), (10.0, ["late"]))
         return self.tear_down_test_reactor()
-
-    def test_asyncio(self):
-        self.setup_test_reactor(use_asyncio=True)
-
-        async def wait():
-            await asyncio.sleep(5)
-            return "slept"
-
-        task = asyncio.get_event_loop_policy().get_event_loop().create_task(wait())
-        self.reactor.settle()
-        self.reactor.advance(4)
-        self.assertFalse(task.done())
-        self.reactor.advance(1)
-        self.assertEqual(task.result(), "slept")
 
 
 class Output(ProcessProtocol):
