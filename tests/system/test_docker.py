@@ -20,8 +20,8 @@ pytestmark = pytest.mark.taken_with("dockerd")
 RUN_WORKER = """
 set -e
 PATH={bin}:/usr/bin:/bin
-buildbot-worker create-worker --quiet /srv/w "$BUILDMASTER:$BUILDMASTER_PORT" "$WORKERNAME" "$WORKERPASS"
-exec buildbot-worker start --nodaemon /srv/w
+buildbot-worker create-worker --quiet /work/w "$BUILDMASTER:$BUILDMASTER_PORT" "$WORKERNAME" "$WORKERPASS"
+exec buildbot-worker start --nodaemon /work/w
 """
 
 
