@@ -13,7 +13,6 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from buildmaster.base.records import Fact
 from buildmaster.db import schema
 from buildmaster.db.ids import IdSource
 
@@ -140,10 +139,3 @@ class Txn:
     def _waiting(self, tables: Sequence[sa.Table]) -> bool:
         names = {table.name for table in tables}
         return not names.isdisjoint(self._inserts) or any(group.table.name in names for group in self._updates)
-
-
-class Committed:
-    """What a batch's commit gave: its facts, with their positions."""
-
-    def __init__(self, facts: list[Fact]) -> None:
-        self.facts = facts
