@@ -1,4 +1,4 @@
-"""The program of the guide to testing steps runs, in trial and in pytest."""
+"""Trial cases and the program of the guide to testing steps run in processes of their own."""
 
 from __future__ import annotations
 
@@ -9,19 +9,23 @@ from pathlib import Path
 
 import pytest
 
+GUIDE = "docs/howto/test_lint_step.py"
+TRIAL = ["twisted.trial", "--temp-directory={tmp}/trial"]
+
 
 @pytest.mark.parametrize(
-    ("runner", "says"),
+    ("runner", "program", "says"),
     [
-        (["twisted.trial", "--temp-directory={tmp}/trial"], "PASSED (successes=3)"),
-        (["pytest", "-q", "-p", "no:cacheprovider"], "3 passed"),
+        (TRIAL, GUIDE, "PASSED (successes=3)"),
+        (["pytest", "-q", "-p", "no:cacheprovider"], GUIDE, "3 passed"),
+        (TRIAL, "tests/trial/steps_kit.py", "PASSED"),
+        (TRIAL, "tests/trial/reactor_kit.py", "PASSED (successes=3)"),
     ],
-    ids=["trial", "pytest"],
+    ids=["guide in trial", "guide in pytest", "steps", "reactor"],
 )
-def test_the_program_of_the_guide_runs(root: Path, tmp_path: Path, runner: list[str], says: str):
-    guide = root / "docs" / "howto" / "test_lint_step.py"
+def test_it_runs(root: Path, tmp_path: Path, runner: list[str], program: str, says: str):
     done = subprocess.run(
-        [sys.executable, "-m", *(word.format(tmp=tmp_path) for word in runner), guide],
+        [sys.executable, "-m", *(word.format(tmp=tmp_path) for word in runner), root / program],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(root)},
         capture_output=True,

@@ -3,33 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from twisted.internet import defer, threads
+from twisted.internet import threads
 from twisted.internet.protocol import ProcessProtocol
-from twisted.trial import unittest
 
 from buildmaster.net.childprocess import run_process
-from buildmaster.test.reactor import NonThreadPool, TestReactor, TestReactorMixin
+from buildmaster.test.reactor import NonThreadPool, TestReactor
 from buildmaster.testing.sync import result_of
-
-
-class TestInTrial(TestReactorMixin, unittest.TestCase):
-    """The mixin in a trial test case."""
-
-    @defer.inlineCallbacks
-    def test_what_is_due_happens_when_the_test_waits(self):
-        yield self.setup_test_reactor()
-        done = defer.Deferred()
-        self.reactor.callLater(0, done.callback, "due")
-        self.assertEqual((yield done), "due")
-
-    def test_time_is_the_tests(self):
-        self.setup_test_reactor(auto_tear_down=False)
-        called = []
-        self.reactor.callLater(10, called.append, "late")
-        self.assertEqual((self.reactor.seconds(), called), (0.0, []))
-        self.reactor.pump([4, 6])
-        self.assertEqual((self.reactor.seconds(), called), (10.0, ["late"]))
-        return self.tear_down_test_reactor()
 
 
 class Output(ProcessProtocol):
