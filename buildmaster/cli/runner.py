@@ -6,13 +6,16 @@ process reports when the master really runs, or why it does not, and ends with a
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import sys
 import traceback
 from pathlib import Path
 from typing import Any, Protocol
 
 from twisted.application import service
+from twisted.internet.error import ReactorNotRunning
 
 from buildmaster.base.dirlock import DirectoryLock, DirectoryLocked
 from buildmaster.cli.directory import MasterDirectory
@@ -71,6 +74,7 @@ def _run_application(directory: MasterDirectory, application: Any, report: Repor
 
     reactor: Any = global_reactor
     keep_steady(reactor)
+    calm_signals(reactor)
     masters = [s for s in service.IServiceCollection(application) if isinstance(s, BuildMaster)]
     status = {"exit": 0}
 
@@ -93,6 +97,29 @@ def _run_application(directory: MasterDirectory, application: Any, report: Repor
         reactor.run()
     report.close()
     return status["exit"]
+
+
+def calm_signals(reactor: Any) -> None:
+    """However often it is told to stop, the reactor stops once; a SIGHUP before or after the master's time is nothing.
+
+    Twisted's own handlers raise in the reactor for each further SIGTERM, and a SIGHUP that nobody takes ends a process.
+    """
+
+    def stop() -> None:
+        with contextlib.suppress(ReactorNotRunning):
+            reactor.stop()
+
+    def take() -> None:
+        for name in ("SIGTERM", "SIGINT", "SIGBREAK"):
+            number = getattr(signal, name, None)
+            if number is not None:
+                signal.signal(number, lambda number, frame: reactor.callFromThread(stop))
+
+    for name in ("SIGHUP", "SIGUSR1"):
+        number = getattr(signal, name, None)
+        if number is not None:
+            signal.signal(number, lambda number, frame: None)
+    reactor.callWhenRunning(take)
 
 
 def _write_pid(directory: MasterDirectory) -> int:

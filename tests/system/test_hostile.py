@@ -199,9 +199,7 @@ def test_storms_of_signals(master: RealMaster) -> None:
     gate(master).touch()
     master.start()
     wait_until(lambda: results(master) == [RETRY, 0])
-    raised = master.log().count("Traceback")
-    repeated = master.log().count("Can't stop reactor that isn't running.") // 2  # Twisted's, of each SIGTERM but one
-    assert raised - repeated == 0
+    assert "Traceback" not in master.log()
 
 
 # -- workers -----------------------------------------------------------------------------------------------------------
