@@ -24,7 +24,7 @@ from buildmaster.www import origins, session
 from buildmaster.www.auth import SESSION_SECRET_LENGTH, AuthBase, AuthRootResource, NoAuth
 from buildmaster.www.avatar import AvatarResource
 from buildmaster.www.frontend import ConfigResource, ThemeResource
-from buildmaster.www.metrics import MetricsResource
+from buildmaster.www.late import metrics, websocket
 from buildmaster.www.pages.site import PagesRoot
 from buildmaster.www.plugin import load_plugins
 from buildmaster.www.rest import RestRootResource
@@ -32,7 +32,6 @@ from buildmaster.www.settings import Settings
 from buildmaster.www.site import BuildbotSite
 from buildmaster.www.sse import EventResource
 from buildmaster.www.static import StaticResource
-from buildmaster.www.ws import WsResource
 
 log = Logger()
 
@@ -100,18 +99,18 @@ class WWWService(ReconfigurableServiceMixin, AsyncMultiService):
         """Make the tree of resources and the site."""
         settings = Settings.of(new_config.www)
         root = PagesRoot(self.master)
-        events, websocket = EventResource(self.master), WsResource(self.master)
-        self._open = [events, websocket, root]
+        events, sockets = EventResource(self.master), websocket(self.master)
+        self._open = [events, sockets, root]
         children: dict[bytes, Any] = {
             b"api": RestRootResource(self.master),
             b"auth": AuthRootResource(self.master),
             b"avatar": AvatarResource(self.master),
             b"config": ConfigResource(self.master),
-            b"metrics": MetricsResource(self.master),
+            b"metrics": metrics(self.master),
             b"sse": events,
             b"static": StaticResource(),
             b"theme.css": ThemeResource(self.master),
-            b"ws": websocket,
+            b"ws": sockets,
         }
         for path, resource in children.items():
             root.putChild(path, resource)

@@ -6,10 +6,10 @@ import datetime
 import json
 import re
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import jinja2
 from markupsafe import Markup, escape
 
 from buildmaster.base.results import Results, statusToString
@@ -112,24 +112,36 @@ def person(text: Any) -> str:
 
 
 class Templates:
-    """The templates of the package; those in ``custom`` with the same name go before them."""
+    """The templates of the package; those in ``custom`` with the same name go before them.
+
+    The package's own are loaded with the first page: a master that only builds does without the library.
+    """
 
     def __init__(self, custom: str | None = None, basedir: str = ".") -> None:
-        loaders: list[jinja2.BaseLoader] = [jinja2.PackageLoader("buildmaster.www.pages", "templates")]
+        self._custom = Path(basedir, custom) if custom else None
         if custom:
-            loaders.insert(0, jinja2.FileSystemLoader(Path(basedir, custom)))
-        self.env = jinja2.Environment(
+            _ = self.env  # a broken one is told when the configuration is loaded
+
+    @cached_property
+    def env(self) -> Any:
+        """The ``jinja2.Environment`` with the filters and macros of the pages."""
+        import jinja2
+
+        loaders: list[jinja2.BaseLoader] = [jinja2.PackageLoader("buildmaster.www.pages", "templates")]
+        if self._custom:
+            loaders.insert(0, jinja2.FileSystemLoader(self._custom))
+        env = jinja2.Environment(
             loader=jinja2.ChoiceLoader(loaders),
             autoescape=True,
             trim_blocks=True,
             lstrip_blocks=True,
             undefined=jinja2.StrictUndefined,
-            auto_reload=bool(custom),
+            auto_reload=bool(self._custom),
         )
-        self.env.filters.update(
+        env.filters.update(
             when=when, linked=linked, href=safe_href, plain=without_ansi, as_json=as_json, person=person, epoch=epoch
         )
-        self.env.globals.update(
+        env.globals.update(
             badge=badge,
             status_of=status_of,
             lasting=lasting,
@@ -137,8 +149,8 @@ class Templates:
             assets=static.version(),
             result_word=statusToString,
         )
-
-        self.env.globals["m"] = self.env.get_template("macros.html").module
+        env.globals["m"] = env.get_template("macros.html").module
+        return env
 
     def page(self, name: str, context: Mapping[str, Any]) -> str:
         """A whole page."""

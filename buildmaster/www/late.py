@@ -1,0 +1,58 @@
+"""Resources whose library is imported when they are first asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from buildmaster.www.resource import Resource
+
+
+class LateResource(Resource):
+    """A leaf that makes the real resource with its first request: what few visitors use costs no memory until then.
+
+    ``make(master)`` imports and returns it; the real one is told of the configuration that is in force, and of later
+    ones as any other resource.
+    """
+
+    isLeaf = True
+
+    def __init__(self, master: Any, make: Callable[[Any], Any]) -> None:
+        super().__init__(master)
+        self._make = make
+        self._made: Any = None
+
+    def render(self, request: Any) -> Any:
+        """The real resource's answer."""
+        if self._made is None:
+            self._made = self._make(self.master)
+            if hasattr(self._made, "reconfigResource"):
+                self._made.reconfigResource(self.master.config)
+        return self._made.render(request)
+
+    def close_all(self) -> None:
+        """Say goodbye to all clients, if there were any."""
+        if self._made is not None:
+            self._made.close_all()
+
+
+def websocket(master: Any) -> LateResource:
+    """``/ws``."""
+
+    def make(master: Any) -> Any:
+        from buildmaster.www.ws import WsResource
+
+        return WsResource(master)
+
+    return LateResource(master, make)
+
+
+def metrics(master: Any) -> LateResource:
+    """``/metrics``."""
+
+    def make(master: Any) -> Any:
+        from buildmaster.www.metrics import MetricsResource
+
+        return MetricsResource(master)
+
+    return LateResource(master, make)
