@@ -17,12 +17,12 @@ def epoch2datetime(epoch: float | None) -> datetime.datetime | None:
 
 
 @overload
-def datetime2epoch(when: None) -> None: ...
+def datetime2epoch(dt: None) -> None: ...
 @overload
-def datetime2epoch(when: datetime.datetime) -> int: ...
-def datetime2epoch(when: datetime.datetime | None) -> int | None:
+def datetime2epoch(dt: datetime.datetime) -> int: ...
+def datetime2epoch(dt: datetime.datetime | None) -> int | None:
     """An aware datetime as whole seconds since the epoch; None stays None."""
-    return None if when is None else int(when.timestamp())
+    return None if dt is None else int(dt.timestamp())
 
 
 def human_duration(seconds: float) -> str:

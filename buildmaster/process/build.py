@@ -276,9 +276,9 @@ class Build(PropertiesMixin):
         step.record = StepRecord(self.master.db, self.master.reactor, row)
         self.record.add_step(row)
 
-    def setUniqueStepName(self, step: Any) -> None:
-        """Give a step a name that no other step of the build has: ``name``, ``name_1``, ``name_2`` …"""
-        name = step.name[:MAX_STEP_NAME]
+    def setUniqueStepName(self, name: str) -> str:
+        """Take a name for a step that no other step of the build has: ``name``, ``name_1``, ``name_2`` …"""
+        name = name[:MAX_STEP_NAME]
         count = self._step_names.get(name, -1) + 1
         while count and f"{name[: MAX_STEP_NAME - 1 - len(str(count))]}_{count}" in self._step_names:
             count += 1
@@ -286,7 +286,7 @@ class Build(PropertiesMixin):
         if count:
             name = f"{name[: MAX_STEP_NAME - 1 - len(str(count))]}_{count}"
             self._step_names[name] = 0
-        step.name = name
+        return name
 
     def addStepsAfterCurrentStep(self, step_factories: Iterable[Any]) -> Any:
         """Run more steps, made from these factories, right after the running one."""

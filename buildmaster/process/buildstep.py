@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
+from twisted.internet.defer import execute
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -32,7 +33,7 @@ from buildmaster.base.results import (
 from buildmaster.process import logobserver, summary
 from buildmaster.process.command_mixin import CommandMixin
 from buildmaster.process.logobserver import LogLineObserver, LogObserver, OutputProgressObserver
-from buildmaster.process.old_steps import BuildStepStatus, OldStyle
+from buildmaster.process.old_steps import BuildStepStatus, OldStyleMixin
 from buildmaster.process.remotecommand import LoggedRemoteCommand, RemoteCommand, RemoteShellCommand
 from buildmaster.process.shell_mixin import ShellMixin
 from buildmaster.process.step_errors import BuildStepCancelled, BuildStepFailed, CallableAttributeError
@@ -43,8 +44,8 @@ from buildmaster.process.step_factory import (
 )
 from buildmaster.process.step_logs import StepLogs, failure_text
 from buildmaster.process.step_record import StepRecord
+from buildmaster.process.step_reports import StepReports
 from buildmaster.process.step_run import StepRun
-from buildmaster.process.step_tests import StepTests
 from buildmaster.properties import Properties, PropertiesMixin
 
 __all__ = [
@@ -85,7 +86,7 @@ SUMMARY_SECONDS = 1.0
 
 
 @implementer(IBuildStep)
-class BuildStep(ResultComputingConfigMixin, PropertiesMixin, ComparableMixin):
+class BuildStep(StepReports, OldStyleMixin, ResultComputingConfigMixin, PropertiesMixin, ComparableMixin):
     """A step of a build: override :meth:`run`, which returns the result.
 
     A step made in a configuration only remembers its arguments; each build makes its own from them, so constructors
@@ -139,7 +140,6 @@ class BuildStep(ResultComputingConfigMixin, PropertiesMixin, ComparableMixin):
     remote: Any = None
     cmd: Any = None
     progress: Any = None
-    step_status: Any = None
     results: int | None = None
     stepid: int | None = None
     rendered = False
@@ -148,8 +148,6 @@ class BuildStep(ResultComputingConfigMixin, PropertiesMixin, ComparableMixin):
     record: StepRecord
     _factory: StepFactory
     _workdir: Any = None
-    _old_build_text: str | None = None
-    _old_style: OldStyle | None = None
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
         self = super().__new__(cls)
@@ -158,8 +156,7 @@ class BuildStep(ResultComputingConfigMixin, PropertiesMixin, ComparableMixin):
 
     def __init__(self, **kwargs: Any) -> None:
         self.step_logs = StepLogs()
-        self._tests = StepTests()
-        self._statistics: dict[str, Any] = {}
+        StepReports.__init__(self)
         self._run: StepRun | None = None
         self._summary_timer: Any = None
         for name in self.parms:
@@ -286,7 +283,7 @@ class BuildStep(ResultComputingConfigMixin, PropertiesMixin, ComparableMixin):
         """Give the step its final name and its row.  Called once, before it is started."""
         if not isinstance(self.name, str):
             self.name = await self.build.render(self.name)
-        self.build.setUniqueStepName(self)
+        self.name = self.build.setUniqueStepName(self.name)
         self.build.add_step_row(self)
 
     @deferred
@@ -312,21 +309,7 @@ class BuildStep(ResultComputingConfigMixin, PropertiesMixin, ComparableMixin):
 
     def run(self) -> Any:
         """The step's work; override it.  Returns a result, or a Deferred or coroutine of one."""
-        if hasattr(self, "start"):
-            self.step_status = BuildStepStatus(self)
-            self._old_style = OldStyle(self)
-            return self._old_style.run()
         raise TypeError(f"{type(self).__name__} has no run() method, so there is nothing for it to do")
-
-    def finished(self, results: int) -> None:
-        """Ends a step that has a ``start()``."""
-        assert self._old_style is not None, "finished() is for steps with a start() method"
-        self._old_style.finished(results)
-
-    def failed(self, why: Failure) -> None:
-        """Ends a step that has a ``start()`` with an error."""
-        assert self._old_style is not None, "failed() is for steps with a start() method"
-        self._old_style.failed(why)
 
     def interrupt(self, reason: Any) -> Any:
         """Stop: called for "stop", and with a Failure when the worker is lost.  Override and call this one.
@@ -419,10 +402,14 @@ class BuildStep(ResultComputingConfigMixin, PropertiesMixin, ComparableMixin):
 
     # -- logs ------------------------------------------------------------------------------------------------------
 
-    @deferred
-    async def addLog(self, name: str, type: str = "s", logEncoding: Any = None) -> Any:
-        """A Deferred of a new log: ``s`` with channels, ``t`` plain text, ``h`` HTML."""
-        return self.step_logs.add(self, name, type, logEncoding)
+    def addLog(self, name: str, type: str = "s", logEncoding: Any = None) -> Any:
+        """A Deferred of a new log: ``s`` with channels, ``t`` plain text, ``h`` HTML.
+
+        In a step with a ``start()`` it is the log itself, as it was before 0.9.
+        """
+        if self._old_style is not None:
+            return self.step_logs.add(self, name, type, logEncoding)
+        return execute(self.step_logs.add, self, name, type, logEncoding)
 
     def getLog(self, name: str) -> Any:
         """The step's log of this name; raises KeyError if there is none."""
@@ -460,67 +447,6 @@ class BuildStep(ResultComputingConfigMixin, PropertiesMixin, ComparableMixin):
     def addLogObserver(self, logname: str, observer: Any) -> None:
         """Have an observer see all that is written to a log of the step, which may not be there yet."""
         self.step_logs.observe(logname, observer, self)
-
-    # -- results other than the result -----------------------------------------------------------------------------
-
-    @deferred
-    async def addURL(self, name: str, url: str) -> None:
-        """A link, shown with the step."""
-        self.record.add_url(name, url)
-
-    def hasStatistic(self, name: str) -> bool:
-        """Whether the step has counted this."""
-        return name in self._statistics
-
-    def getStatistic(self, name: str, default: Any = None) -> Any:
-        """What the step has counted under this name."""
-        return self._statistics.get(name, default)
-
-    def getStatistics(self) -> dict[str, Any]:
-        """All that it has counted."""
-        return self._statistics.copy()
-
-    def setStatistic(self, name: str, value: Any) -> None:
-        """Count something, for ``Build.getSummaryStatistic``."""
-        self._statistics[name] = value
-
-    @deferred
-    async def setBuildData(self, name: str, value: bytes, source: str) -> None:
-        """Keep data with the build, for other programs."""
-        await self.build.master.data.updates.setBuildData(self.build.buildid, name, value, source)
-
-    @deferred
-    async def addTestResultSets(self) -> None:
-        """Override to make the sets of test results before the step runs."""
-
-    @deferred
-    async def addTestResultSet(self, description: str, category: str, value_unit: str) -> int:
-        """A Deferred of the id of a new set of test results."""
-        return await self._tests.add_set(self, description, category, value_unit)
-
-    @deferred
-    async def addTestResult(
-        self,
-        setid: int,
-        value: str,
-        test_name: str | None = None,
-        test_code_path: str | None = None,
-        line: int | None = None,
-        duration_ns: int | None = None,
-    ) -> None:
-        """A result in a set; at least one of ``test_name`` and ``test_code_path`` is needed."""
-        result = {
-            "test_name": test_name,
-            "test_code_path": test_code_path,
-            "line": line,
-            "duration_ns": duration_ns,
-            "value": value,
-        }
-        await self._tests.add(self, setid, {key: each for key, each in result.items() if each is not None})
-
-    async def finish_tests(self) -> None:
-        """Called at the end of the step."""
-        await self._tests.finish(self)
 
 
 def _version(text: str) -> list[int]:

@@ -70,9 +70,9 @@ class DockerLatentWorker(CompatibleLatentWorkerMixin, AbstractLatentWorker):
         alwaysPull: bool = False,
         custom_context: Any = False,
         encoding: Any = "gzip",
-        target: Any = "",
         buildargs: Any = None,
         hostname: Any = None,
+        target: Any = "",
         **kwargs: Any,
     ) -> None:
         """Check the arguments, reporting all mistakes."""
@@ -111,9 +111,9 @@ class DockerLatentWorker(CompatibleLatentWorkerMixin, AbstractLatentWorker):
         alwaysPull: bool = False,
         custom_context: Any = False,
         encoding: Any = "gzip",
-        target: Any = "",
         buildargs: Any = None,
         hostname: Any = None,
+        target: Any = "",
         **kwargs: Any,
     ) -> None:
         """Take these arguments over; an instance that was made with others goes when it is idle."""
