@@ -22,6 +22,7 @@ ATTRIBUTES: dict[str, dict[str, str]] = {
     "buildmaster.process.buildstep": {
         **{name: f"buildmaster.base.results:{name}" for name in _RESULTS},
         **{name: f"buildmaster.process.logobserver:{name}" for name in _LOG_OBSERVERS},
+        "LoggingBuildStep": "buildmaster.process.logging_step:LoggingBuildStep",
         "RemoteCommand": "buildmaster.process.remotecommand:RemoteCommand",
         "RemoteShellCommand": "buildmaster.process.remotecommand:RemoteShellCommand",
     },

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from buildmaster.base.aio import deferred
+from buildmaster.base.aio import deferred, maybe
 from buildmaster.process.command import RemoteCommand
 from buildmaster.process.step_errors import BuildStepFailed
 
@@ -30,7 +30,7 @@ class CommandMixin:
         command = RemoteCommand(cmd, args)
         step: Any = self
         if log is None:
-            log = step.step_logs.by_name.get("stdio") or await step.addLog("stdio")
+            log = step.step_logs.by_name.get("stdio") or await maybe(step.addLog, "stdio")
         command.useLog(log, False, "stdio")
         await step.runCommand(command)
         if abandonOnFailure and command.didFail():

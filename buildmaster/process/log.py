@@ -17,6 +17,7 @@ from buildmaster.base.aio import as_deferred, deferred
 from buildmaster.db.log_text import Compression, without_prefixes
 from buildmaster.db.logs import LogRow
 from buildmaster.process.backpressure import UnwrittenOutput
+from buildmaster.process.kept_log import KeptTextMixin
 from buildmaster.process.log_lines import Decoder, LineAssembler
 from buildmaster.process.log_writer import LogWriter, SizeLimit
 
@@ -37,7 +38,7 @@ class Subscription:
             self._callbacks.remove(self._callback)
 
 
-class Log:
+class Log(KeptTextMixin):
     """A log that is being written.
 
     ``type`` is ``s`` (channels), ``t`` (plain text) or ``h`` (HTML); ``decoder`` names the encoding of bytes, or is a

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
-from buildmaster.base.aio import as_deferred, deferred
+from buildmaster.base.aio import as_deferred, deferred, maybe
 from buildmaster.base.errors import error
 from buildmaster.base.results import SUCCESS
 from buildmaster.process.shell_command import RemoteShellCommand
@@ -102,13 +102,13 @@ class ShellMixin:
             collectStdout=collectStdout, collectStderr=collectStderr, stdioLogName=stdioLogName, **arguments
         )
         if stdioLogName is not None:
-            stdio = step.step_logs.by_name.get(stdioLogName) or await step.addLog(stdioLogName)
+            stdio = step.step_logs.by_name.get(stdioLogName) or await maybe(step.addLog, stdioLogName)
             command.useLog(stdio, False, stdioLogName)
         for name in logfiles:
             if lazy:
                 command.useLogDelayed(name, _add_log(step, name), True)
             else:
-                command.useLog(await step.addLog(name), True, name)
+                command.useLog(await maybe(step.addLog, name), True, name)
         return command
 
     def getResultSummary(self) -> Any:

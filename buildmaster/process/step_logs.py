@@ -21,6 +21,13 @@ class StepLogs:
         self._slugs: set[str] = set()
         self._observers: list[tuple[str, Any]] = []  # those whose log is not there yet
         self._closed = False
+        self._kept = False
+
+    def keep_texts(self) -> None:
+        """Have the logs, those to come too, keep their texts: for steps of older releases."""
+        self._kept = True
+        for log in self.by_name.values():
+            log.keep_text()
 
     def add(self, step: Any, name: str, type: str, encoding: str | Callable[[bytes], str] | None) -> Any:
         """A new log of a step that runs; raises RuntimeError when it has ended (a step that was left behind)."""
@@ -38,6 +45,8 @@ class StepLogs:
         log.step = step
         log.hide(step.build.properties.used_secrets)
         self.by_name[name] = log
+        if self._kept:
+            log.keep_text()
         progress = getattr(step, "progress", None)
         if progress is not None and name == "stdio":
             log.subscribe(progress.count_output)

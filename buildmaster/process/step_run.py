@@ -17,6 +17,7 @@ from buildmaster.base.deadlines import deadlines_of
 from buildmaster.base.results import ALL_RESULTS, CANCELLED, EXCEPTION, FAILURE, RETRY, SKIPPED, SUCCESS, WARNINGS
 from buildmaster.locks import LockSet
 from buildmaster.net.pblost import LOST
+from buildmaster.process.old_steps import work_of
 from buildmaster.process.step_errors import BuildStepCancelled, BuildStepFailed
 from buildmaster.process.step_locks import step_locks
 from buildmaster.properties import rendering_of
@@ -175,7 +176,7 @@ class StepRun:
     # -- the step's own work ---------------------------------------------------------------------------------------
 
     async def _body(self) -> int:
-        results = await as_deferred(self._step.run())
+        results = await as_deferred(work_of(self._step))
         if isinstance(results, bool) or results not in ALL_RESULTS:
             name = type(self._step).__name__
             raise RuntimeError(f"{name}.run() must return a result like SUCCESS, not {results!r}")

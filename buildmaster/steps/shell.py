@@ -11,6 +11,7 @@ from buildmaster.base.errors import error
 from buildmaster.base.results import FAILURE, SUCCESS, WARNINGS, statusToString, worst_status
 from buildmaster.process import logobserver
 from buildmaster.process.buildstep import BuildStep, ShellMixin
+from buildmaster.process.old_commands import OldShellHooks
 from buildmaster.steps.worker import CompositeStepMixin
 
 
@@ -107,8 +108,12 @@ class SetPropertyFromCommand(ShellMixin, BuildStep):
         return super().getResultSummary()
 
 
-class ShellCommand(ShellMixin, BuildStep):
-    """Runs one command on the worker; exit code 0 is success, unless ``decodeRC`` says otherwise."""
+class ShellCommand(OldShellHooks, ShellMixin, BuildStep):
+    """Runs one command on the worker; exit code 0 is success, unless ``decodeRC`` says otherwise.
+
+    Subclasses written for releases before 3.0 may override ``start``, ``commandComplete``, ``createSummary``,
+    ``evaluateCommand``, ``describe`` and ``getText``; see :mod:`buildmaster.process.old_commands`.
+    """
 
     name = "shell"
 
@@ -120,9 +125,10 @@ class ShellCommand(ShellMixin, BuildStep):
 
     @deferred
     async def run(self) -> int:
+        self.keep_for_hooks()
         command = await self.makeRemoteShellCommand()
         await self.runCommand(command)
-        return command.results()
+        return await self.judge(command)
 
 
 class Configure(ShellCommand):
@@ -139,7 +145,7 @@ class Configure(ShellCommand):
 Suppression = tuple["re.Pattern[str] | None", "re.Pattern[str] | None", "int | None", "int | None"]
 
 
-class WarningCountingShellCommand(ShellMixin, CompositeStepMixin, BuildStep):
+class WarningCountingShellCommand(OldShellHooks, ShellMixin, CompositeStepMixin, BuildStep):
     """Runs a command and counts the warnings in its output.
 
     A line that ``warningPattern`` matches (from its beginning) is a warning, unless a suppression matches it.  Their
@@ -152,6 +158,7 @@ class WarningCountingShellCommand(ShellMixin, CompositeStepMixin, BuildStep):
     directories, so that file names are full.
     """
 
+    todays_hooks = ("createSummary", "evaluateCommand")
     warnCount = 0
     warningPattern: Any = "(?i).*warning[: ].*"
     # Both of make's ways to quote a name, straight and curly.
@@ -260,14 +267,21 @@ class WarningCountingShellCommand(ShellMixin, CompositeStepMixin, BuildStep):
 
     @deferred
     async def run(self) -> int:
-        if self.suppressionFile is not None:
-            await self.addLogForRemoteCommands("suppressions")
-        await self.setup_suppression()
+        self.keep_for_hooks()
+        await self._read_suppressions()
         command = await self.makeRemoteShellCommand()
         await self.runCommand(command)
         await self.finish_logs()
-        await maybe(self.createSummary)
-        return await maybe(self.evaluateCommand, command)
+        return await self.judge(command)
+
+    async def _read_suppressions(self) -> None:
+        if self.suppressionFile is not None:
+            await self.addLogForRemoteCommands("suppressions")
+        await self.setup_suppression()
+
+    async def _start_command(self) -> None:
+        await self._read_suppressions()
+        await super()._start_command()
 
     @deferred
     async def finish_logs(self) -> None:
@@ -275,8 +289,8 @@ class WarningCountingShellCommand(ShellMixin, CompositeStepMixin, BuildStep):
         await self.getLog("stdio").finish()
 
     @deferred
-    async def createSummary(self) -> None:
-        """Add the log of warnings, the statistic and the property."""
+    async def createSummary(self, log: Any = None) -> None:
+        """Add the log of warnings, the statistic and the property; ``log`` was given by releases before 3.0."""
         if self.warnCount:
             await self.addCompleteLog(f"warnings ({self.warnCount})", "\n".join(self.loggedWarnings) + "\n")
         self.setStatistic("warnings", self.getStatistic("warnings", 0) + self.warnCount)
@@ -363,23 +377,27 @@ class Test(WarningCountingShellCommand):
         ):
             self.setStatistic(name, self.getStatistic(name, 0) + number)
 
-    def getResultSummary(self) -> dict[str, str]:
+    def describe(self, done: bool = False) -> list[str]:
         """The description, followed by the numbers of tests when there are any."""
-        summary = super().getResultSummary()
+        words = super().describe(done)
+        return [*words, *self._numbers()] if done else words
+
+    def _numbers(self) -> list[str]:
         if not self.hasStatistic("tests-total"):
-            return summary
+            return []
         total = self.getStatistic("tests-total", 0)
         failed = self.getStatistic("tests-failed", 0)
         warned = self.getStatistic("tests-warnings", 0)
         passed = self.getStatistic("tests-passed", 0) or total - failed
-        words = [f"{total} tests"]
-        words += [
-            f"{number} {word}"
-            for number, word in ((passed, "passed"), (warned, "warnings"), (failed, "failed"))
-            if number
-        ]
-        done = self.descriptionDone or self.description or self.name
-        text = " ".join([done if isinstance(done, str) else " ".join(done), *words])
+        counted = ((passed, "passed"), (warned, "warnings"), (failed, "failed"))
+        return [f"{total} tests", *(f"{number} {word}" for number, word in counted if number)]
+
+    def getResultSummary(self) -> dict[str, str]:
+        """What :meth:`describe` says, with the result."""
+        summary = super().getResultSummary()
+        if not self.hasStatistic("tests-total"):
+            return summary
+        text = " ".join(self.describe(True))
         return {**summary, "step": text if self.results == SUCCESS else f"{text} ({statusToString(self.results)})"}
 
 

@@ -8,7 +8,7 @@ import stat
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from buildmaster.base.aio import deferred
+from buildmaster.base.aio import deferred, maybe
 from buildmaster.base.results import FAILURE, SUCCESS
 from buildmaster.process import remotecommand, remotetransfer
 from buildmaster.process.buildstep import BuildStep, BuildStepFailed
@@ -182,7 +182,7 @@ class CompositeStepMixin:
     @deferred
     async def addLogForRemoteCommands(self, logname: str) -> Any:
         """Add the log for all commands to come; a Deferred of it."""
-        self.rc_log = await self.addLog(logname)  # type: ignore[attr-defined]
+        self.rc_log = await maybe(self.addLog, logname)  # type: ignore[attr-defined]
         return self.rc_log
 
     @deferred
