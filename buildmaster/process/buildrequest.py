@@ -232,6 +232,10 @@ class BuildRequest:
         """When it was submitted, in epoch seconds."""
         return self.submittedAt
 
+    def __lt__(self, other: Any) -> bool:
+        """The one that was added first comes first; lists of (priority, request) can be sorted."""
+        return self.id < other.id if isinstance(other, BuildRequest) else NotImplemented
+
     def __repr__(self) -> str:
         return f"<BuildRequest {getattr(self, 'id', None)} for {getattr(self, 'buildername', None)!r}>"
 

@@ -109,10 +109,22 @@ class Chooser:
                 self.refusals.setdefault(request.id, "nextWorker chose no worker")
                 return None
             name = getattr(wfb.worker, "workername", None)
-            if await self._builder.canStartBuild(wfb, request) and wfb.isAvailable():
+            if await self._agreed(wfb, request):
                 return wfb
             refused.add(wfb)
             self.refusals[request.id] = f"it may not be started on worker {name!r} now"
+
+    async def _agreed(self, wfb: Any, request: BuildRequest) -> bool:
+        """Whether the build may begin: ``canStartBuild`` says so, and the worker is still free.
+
+        It may have put the worker in quarantine itself, to keep other builds away while this one begins; so a
+        quarantine counts only if another build has begun there meanwhile.
+        """
+        worker = wfb.worker
+        before = set(worker.building)
+        if not await self._builder.canStartBuild(wfb, request):
+            return False
+        return wfb.isAvailable() or (wfb.worker is worker and before.issuperset(worker.building) and wfb.may_be_taken())
 
     async def _next_worker(self, available: list[Any], request: BuildRequest) -> Any:
         own, general = self._builder.config.nextWorker, self._master.config.select_next_worker

@@ -19,6 +19,9 @@ log = Logger()
 RECENT = 10.0
 """Seconds since a worker was last heard during which it need not be asked whether it lives."""
 
+IN_QUARANTINE = "in quarantine"
+"""What a worker answers to ``why_not()`` if nothing but a quarantine keeps builds away."""
+
 
 class States(enum.Enum):
     """What a worker does for a builder."""
@@ -131,9 +134,13 @@ class AbstractWorkerForBuilder:
             return self.worker.why_not()
         return None if self.worker.canStartBuild() else "takes no builds now"
 
+    def may_be_taken(self) -> bool:
+        """Whether a build that was agreed on may begin: a quarantine keeps others away, not this one."""
+        return self.isAvailable() or self.why_not_available() == IN_QUARANTINE
+
     def buildStarted(self) -> bool:
         """A build takes it, and the worker's locks; False, changing nothing, if it is not free any more."""
-        if not self.isAvailable():
+        if not self.may_be_taken():
             return False
         if not self.worker.acquireLocks():
             return False

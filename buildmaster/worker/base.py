@@ -18,6 +18,7 @@ from buildmaster.base.deadlines import deadlines_of
 from buildmaster.base.errors import ConfigErrors
 from buildmaster.base.interfaces import IWorker
 from buildmaster.db import workers
+from buildmaster.process.workerforbuilder import IN_QUARANTINE
 from buildmaster.properties import Properties
 from buildmaster.service import BuildbotService
 from buildmaster.worker import options
@@ -373,18 +374,16 @@ class AbstractWorker(Identity, BuildbotService):
         return self.why_not() is None
 
     def why_not(self) -> str | None:
-        """Why this worker takes no build now, in words; None if it does."""
+        """Why this worker takes no build now, in words; None if it does.  A quarantine is told if nothing else is."""
         if self._paused:
             return f"paused: {self._pause_reason}" if self._pause_reason else "paused"
-        if self.quarantine_timer is not None:
-            return "in quarantine"
         if self._graceful:
             return "shutting down when it is idle"
         if self.max_builds and len(self.building) >= self.max_builds:
             return f"busy with {self.max_builds} of {self.max_builds} builds"
         if not self.locksAvailable():
             return "waiting for its locks"
-        return None
+        return IN_QUARANTINE if self.quarantine_timer is not None else None
 
     def isCompatibleWithBuild(self, build_props: Properties) -> Any:
         """Whether a build with these properties may run here; asked if :attr:`builds_may_be_incompatible`."""

@@ -1,0 +1,3 @@
+# Text 002, BRANCHNAME/PROJECT/FILEPATH repositories.
+from buildbot.plugins import changes
+c['change_source'] = changes.SVNPoller("http://divmod.org/svn/Divmod/trunk/Nevow")
