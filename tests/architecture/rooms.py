@@ -50,6 +50,7 @@ RE_EXPORTS = frozenset(
         "errors",
         "interfaces",
         "manhole",
+        "process.factory",
         "process.properties",
         "process.results",
         "revlinks",

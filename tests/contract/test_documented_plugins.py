@@ -19,13 +19,16 @@ THERE = [fact for fact in FACTS if fact.full_name not in listed(OWED)]
 
 NOT_TAKEN: dict[str, set[str]] = {
     "util.AuthorizedKeysManhole": {"checker"},
-    "util.BasicBuildFactory": {"source"},
-    "util.BasicSVN": {"source"},
+    "util.BasicBuildFactory": {"source", "steps"},
+    "util.BasicSVN": {"source", "steps"},
+    "util.CPAN": {"steps"},
+    "util.GNUAutoconf": {"steps"},
     "util.HTPasswdAuth": {"checkers", "credentialFactories"},
     "util.PasswordManhole": {"checker"},
     "util.PatchParameter": {"fields"},
-    "util.QuickBuildFactory": {"source"},
+    "util.QuickBuildFactory": {"source", "steps"},
     "util.TelnetManhole": {"checker", "ssh_hostkey_dir"},
+    "util.Trial": {"steps"},
     "util.UserPasswordAuth": {"checkers", "credentialFactories"},
     "worker.LocalWorker": {"password"},
 }
