@@ -1,0 +1,2 @@
+# Text 002, Writing Log Files.
+stdioLog = self.getLog('stdio')
