@@ -107,25 +107,28 @@ class OldCommandHooks:
     async def judge(self, cmd: Any) -> int:
         """The step's result, when its command has ended; asks the hooks."""
         step: Any = self
-        hooks = hooks_of(type(self))
-        if not hooks and not self.todays_hooks:
+        if not hooks_of(type(self)) and not self.todays_hooks:
             return self.evaluateCommand(cmd)
-        for name in hooks:
-            if name not in self.todays_hooks:
-                deprecated(step, name, "3.0", "override run(), and look at the command there")
+        for name in self._old_ones():
+            deprecated(step, name, "3.0", "override run(), and look at the command there")
         stdio = step.step_logs.by_name.get("stdio")
         if stdio is not None:
             await stdio.finish()  # the hooks see all of it
         await maybe(self.commandComplete, cmd)
-        await maybe(self.createSummary, *_arguments(self.createSummary, stdio))
+        await maybe(self.createSummary, *([stdio] if _takes_log(self.createSummary) else []))
         results = await maybe(self.evaluateCommand, cmd)
         await maybe(self.setStatus, cmd, results)
         return results
 
     def keep_for_hooks(self) -> None:
         """Before the work begins: what the hooks will look for."""
-        if set(hooks_of(type(self))) - set(self.todays_hooks):
+        if self._old_ones():
             keep_old_things(self)
+
+    def _old_ones(self) -> list[str]:
+        """The overridden hooks that are not today's; a createSummary that takes the log is none."""
+        todays = [name for name in self.todays_hooks if name != "createSummary" or not _takes_log(self.createSummary)]
+        return [name for name in hooks_of(type(self)) if name not in todays]
 
     def startCommand(self, cmd: Any, errorMessages: Iterable[str] = ()) -> None:
         """From ``start()``: run the command, ask the hooks, and end the step."""
@@ -140,7 +143,7 @@ class OldCommandHooks:
             cmd.useLog(logs.by_name.get(name) or logs.add(step, name, "s", None), False, name)
         self.setupLogfiles(cmd, getattr(self, "logfiles", None) or {})
         for message in messages:
-            cmd.addHeader(message)
+            cmd.addHeader(message.rstrip("\n") + "\n")
         await step.runCommand(cmd)
         step.finished(await self.judge(cmd))
 
@@ -192,8 +195,7 @@ class OldShellHooks(OldCommandHooks):
         self.startCommand(await step.makeRemoteShellCommand())
 
 
-def _arguments(hook: Callable[..., Any], stdio: Any) -> list[Any]:
-    """The log, for a ``createSummary`` that takes it; today's takes nothing."""
+def _takes_log(hook: Callable[..., Any]) -> bool:
+    """Whether a ``createSummary`` takes the log; today's takes nothing."""
     kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    takes = [each for each in inspect.signature(hook).parameters.values() if each.kind in kinds]
-    return [stdio] if takes else []
+    return any(each.kind in kinds for each in inspect.signature(hook).parameters.values())

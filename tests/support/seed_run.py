@@ -61,9 +61,7 @@ class SeedRun:
                 "workers": [worker.Worker(WORKER, "pw", max_builds=3)],
                 "protocols": {"pb": {"port": PORT}},
                 "builders": [*made, *(more or [])],
-                "schedulers": [
-                    schedulers.Triggerable(name="all", builderNames=[*builders, *(each["name"] for each in more or [])])
-                ],
+                "schedulers": [schedulers.Triggerable(name="all", builderNames=names)],
             }
 
         self.site = Site(path, config)
