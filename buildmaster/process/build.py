@@ -273,7 +273,7 @@ class Build(PropertiesMixin):
         """Called by a step that has its name: give it a row."""
         row = self.record.new_step(step.name)
         step.stepid = row.stepid
-        step.record = StepRecord(self.master.db, self.master.reactor, row)
+        step.record = StepRecord(self.master.db, self.master.reactor, row, self.properties)
         self.record.add_step(row)
 
     def setUniqueStepName(self, name: str) -> str:
@@ -397,7 +397,7 @@ class Build(PropertiesMixin):
         if self._final_text is None:
             assert self.results is not None
             self._final_text = [*build_words(self.results), *self.text]
-        return self.properties.cleanupTextFromSecrets(" ".join(self._final_text))
+        return " ".join(self._final_text)
 
     @deferred
     async def buildPreparationFailure(self, why: Failure, state_string: str) -> None:

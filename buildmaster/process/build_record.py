@@ -1,4 +1,7 @@
-"""A build's row while it runs, its properties and its steps' rows: what is written when."""
+"""A build's row while it runs, its properties and its steps' rows: what is written when.
+
+Everybody may read what is stored, so that the values of secrets are taken out of it here, the last place that it passes.
+"""
 
 from __future__ import annotations
 
@@ -33,6 +36,7 @@ class BuildRecord:
 
     def set_state_string(self, text: str) -> None:
         """What the build is doing; written soon, unless something else comes first."""
+        text = self._properties.cleanupTextFromSecrets(text)
         if text == self.row.state_string or self.row.complete:
             return
         self.row = attrs.evolve(self.row, state_string=text)
@@ -52,13 +56,17 @@ class BuildRecord:
 
     def save_properties(self) -> None:
         """Store the properties if any has changed since this was done last."""
-        now = self._properties.asDict()
+        now = self._shown_properties()
         if self._stored is None:
             self._db.progress(build_properties.add, self.row.buildid, now)
         elif now != self._stored:
             changed = {name: value for name, value in now.items() if self._stored.get(name) != value}
             self._db.progress(build_properties.replace, self.row.buildid, now, changed)
         self._stored = now
+
+    def _shown_properties(self) -> dict[str, Any]:
+        shown: dict[str, Any] = self._properties.without_secrets(self._properties.asDict())
+        return shown
 
     # -- steps -----------------------------------------------------------------------------------------------------
 
@@ -82,14 +90,14 @@ class BuildRecord:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        properties = self._properties.asDict()
+        properties = self._shown_properties()
         changed = None if properties == self._stored else properties
         self.row = attrs.evolve(
             self.row,
             complete=True,
             complete_at=self._reactor.seconds(),
             results=results,
-            state_string=state_string,
+            state_string=self._properties.cleanupTextFromSecrets(state_string),
         )
         if self._stored is None and changed is not None:
             self._db.progress(build_properties.add, self.row.buildid, properties)

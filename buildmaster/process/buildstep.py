@@ -282,7 +282,7 @@ class BuildStep(StepReports, OldStyleMixin, ResultComputingConfigMixin, Properti
     async def addStep(self) -> None:
         """Give the step its final name and its row.  Called once, before it is started."""
         if not isinstance(self.name, str):
-            self.name = await self.build.render(self.name)
+            self.name = self.getProperties().cleanupTextFromSecrets(await self.build.render(self.name))
         self.name = self.build.setUniqueStepName(self.name)
         self.build.add_step_row(self)
 
@@ -372,7 +372,7 @@ class BuildStep(StepReports, OldStyleMixin, ResultComputingConfigMixin, Properti
 
         def store(found: Any) -> None:
             if self.results is None and isinstance(found.get("step"), str):
-                self.record.set_state_string(self.getProperties().cleanupTextFromSecrets(found["step"]))
+                self.record.set_state_string(found["step"])
 
         asked = as_deferred(maybe(self.getCurrentSummary))
         asked.addCallback(store).addErrback(lambda f: log.failure("getCurrentSummary of {name}", f, name=self.name))

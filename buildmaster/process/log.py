@@ -20,6 +20,7 @@ from buildmaster.process.backpressure import UnwrittenOutput
 from buildmaster.process.kept_log import KeptTextMixin
 from buildmaster.process.log_lines import Decoder, LineAssembler
 from buildmaster.process.log_writer import LogWriter, SizeLimit
+from buildmaster.properties import mask_secrets
 
 log = Logger()
 
@@ -131,11 +132,8 @@ class Log(KeptTextMixin):
     def addRawLines(self, lines: str) -> defer.Deferred[None]:
         """Store whole lines as they are, in the documented form (with letters in front in a log with channels)."""
         assert lines.endswith("\n"), "addRawLines takes whole lines"
-        if self.type != "s":
-            self._writer.write("", lines)
-            return defer.succeed(None)
-        for letter, text in _by_channel(lines):
-            self._writer.write(letter, text)
+        for letter, text in _by_channel(lines) if self.type == "s" else [("", lines)]:
+            self._writer.write(letter, mask_secrets(text, self._secrets) if self._secrets else text)
         return defer.succeed(None)
 
     def flush(self) -> defer.Deferred[None]:

@@ -21,6 +21,7 @@ Decoder = Callable[[bytes], str]
 
 _CURSOR_MOVES = re.compile(r"\x1b\[(?:u|\d+;\d+[Hf]|2J)")
 _CURSOR_MOVE_BEGINS = re.compile(r"\x1b(?:\[(?:\d{0,4}(?:;\d{0,4})?)?)?$")
+_RETURNS = re.compile("\r+\n?")
 _BACKSPACES = re.compile("\x08+")
 
 
@@ -37,7 +38,7 @@ def incremental_decoder(encoding: str | Decoder) -> Decoder:
 class Newlines:
     """Makes every kind of line end a ``\\n``.
 
-    ``\\r\\n`` is one line end; so is a lone ``\\r``, a run of backspaces and the escape sequences by which programs
+    ``\\r\\n`` is one line end; so is a run of ``\\r``, a run of backspaces and the escape sequences by which programs
     move the cursor to redraw a progress display.  What may be the beginning of one is held back.
     """
 
@@ -48,12 +49,11 @@ class Newlines:
         """The next piece."""
         if self._held:
             text, self._held = self._held + text, ""
+        if text.endswith(("\r", "\x08")):
+            self._held = text[-1]  # one stands for the run
+            text = text.rstrip(self._held)
         if "\r" in text:
-            if text.endswith("\r"):
-                text, self._held = text[:-1], "\r"
-            text = text.replace("\r\n", "\n")
-            if "\r" in text:
-                text = re.sub("\r+\n", "\n", text).replace("\r", "\n")
+            text = _RETURNS.sub("\n", text.replace("\r\n", "\n"))
         if "\x08" in text:
             text = _BACKSPACES.sub("\n", text)
         if "\x1b[" in text or text.endswith("\x1b"):
@@ -70,7 +70,7 @@ class Newlines:
     def flush(self) -> str:
         """What was held back."""
         held, self._held = self._held, ""
-        return held[:-1] + "\n" if held.endswith("\r") else held
+        return held[:-1] + "\n" if held.endswith(("\r", "\x08")) else held
 
 
 class LineAssembler:
@@ -89,10 +89,8 @@ class LineAssembler:
 
     def feed(self, data: Any) -> str:
         """Whole lines, or nothing if no line was completed."""
-        text = self._decode(bytes(data)) if isinstance(data, (bytes, bytearray)) else data
-        if self._masked is not None:
-            text = self._masked.feed(text)
-        return self._lines(self._newlines.feed(text))
+        text = self._newlines.feed(self._decode(bytes(data)) if isinstance(data, (bytes, bytearray)) else data)
+        return self._lines(text if self._masked is None else self._masked.feed(text))
 
     def _lines(self, text: str) -> str:
         end = text.rfind("\n") + 1
@@ -118,9 +116,10 @@ class LineAssembler:
     def flush(self) -> str:
         """What is left at the end, made a whole line."""
         text = self._decode(b"", True) if self._stateful else ""  # type: ignore[call-arg]
+        text = self._newlines.feed(text) + self._newlines.flush()
         if self._masked is not None:
             text = self._masked.feed(text) + self._masked.flush()
-        lines = self._lines(self._newlines.feed(text) + self._newlines.flush())
+        lines = self._lines(text)
         return lines + self._take_partial("\n") if self._partial else lines
 
 

@@ -24,7 +24,7 @@ class PreparationStep:
         self.build = build
         row = build.record.new_step(NAME)
         self.stepid = row.stepid
-        self.record = StepRecord(build.master.db, build.master.reactor, row)
+        self.record = StepRecord(build.master.db, build.master.reactor, row, build.properties)
         self.logs = StepLogs()
         now = build.master.reactor.seconds()
         build.record.add_step(row)

@@ -117,10 +117,7 @@ class ShellMixin:
         words = command_words(self.command) if step.descriptionDone is None else None
         if words is None:
             return super().getResultSummary()
-        text = with_result(words, step.results, step.timed_out)
-        if step.build is not None:
-            text = step.build.properties.cleanupTextFromSecrets(text)
-        return {"step": text}
+        return {"step": with_result(words, step.results, step.timed_out)}
 
 
 def _add_log(step: Any, name: str) -> Callable[[Any], Any]:

@@ -34,11 +34,12 @@ class StepLogs:
         if self._closed:
             raise RuntimeError(f"step {step.name!r} has ended, it can't have the log {name!r} any more")
         master = step.build.master
-        slug = force_identifier(name)
+        shown = step.build.properties.cleanupTextFromSecrets(name)
+        slug = force_identifier(shown)
         while slug in self._slugs:
             slug = increment_identifier(slug)
         self._slugs.add(slug)
-        row = LogRow(master.db.new_id("logs"), step.stepid, name, slug, type)
+        row = LogRow(master.db.new_id("logs"), step.stepid, shown, slug, type)
         master.db.progress(logs.add, row)
         encoding = encoding or step.logEncoding or getattr(master.config, "logEncoding", None) or "utf-8"
         log = Log.new(master, name, type, row.logid, encoding, row)

@@ -42,7 +42,8 @@ class StepReports:
     @deferred
     async def setBuildData(self, name: str, value: bytes, source: str) -> None:
         """Keep data with the build, for other programs."""
-        await self.build.master.data.updates.setBuildData(self.build.buildid, name, value, source)
+        shown = self.build.properties.without_secrets([name, value, source])
+        await self.build.master.data.updates.setBuildData(self.build.buildid, *shown)
 
     @deferred
     async def addTestResultSets(self) -> None:
@@ -71,7 +72,8 @@ class StepReports:
             "duration_ns": duration_ns,
             "value": value,
         }
-        await self._tests.add(self, setid, {key: each for key, each in result.items() if each is not None})
+        shown = self.build.properties.without_secrets(result)
+        await self._tests.add(self, setid, {key: each for key, each in shown.items() if each is not None})
 
     async def finish_tests(self) -> None:
         """Called at the end of the step."""

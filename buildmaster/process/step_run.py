@@ -168,10 +168,7 @@ class StepRun:
             step.record.locks_acquired(now, text)
 
     async def _current_text(self) -> str:
-        return self._masked(_step_text(await maybe(self._step.getCurrentSummary), "getCurrentSummary"))
-
-    def _masked(self, text: str) -> str:
-        return self._step.build.properties.cleanupTextFromSecrets(text)
+        return _step_text(await maybe(self._step.getCurrentSummary), "getCurrentSummary")
 
     # -- the step's own work ---------------------------------------------------------------------------------------
 
@@ -216,7 +213,7 @@ class StepRun:
             summary = await self._unless_abandoned(maybe(self._step.getResultSummary))
             if summary is None and self._abandon.called:
                 return "left behind"
-            return self._masked(_step_text(summary, "getResultSummary"))
+            return _step_text(summary, "getResultSummary")
         except Exception:
             log.failure("in getResultSummary of step {name!r}", name=self._step.name)
             return "finished (its summary raised an error)"

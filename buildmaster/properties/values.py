@@ -12,7 +12,7 @@ from zope.interface import implementer
 
 from buildmaster.base.compare import ComparableMixin
 from buildmaster.base.interfaces import IProperties
-from buildmaster.properties.masking import mask_secrets
+from buildmaster.properties.masking import Secrets
 from buildmaster.properties.rendering import render
 
 _JSON = frozenset({str, int, float, bool, type(None)})
@@ -46,7 +46,7 @@ class Properties(ComparableMixin):
         self.properties: dict[str, tuple[Any, str]] = {}
         self.runtime: set[str] = set()
         self.build: Any = None
-        self._used_secrets: dict[str, str] = {}  # value → name, for masking
+        self._used_secrets = Secrets()
         self._master: Any = None
         self._sourcestamps: list[dict] | None = None
         self._changes: list[dict] | None = None
@@ -203,14 +203,24 @@ class Properties(ComparableMixin):
         """Secret values that were rendered with these properties → names.  Grows while a build runs."""
         return self._used_secrets
 
-    def useSecret(self, secret_value: str, secret_name: str) -> None:
-        """Note that a secret was rendered, so that its value is hidden from now on."""
-        if secret_value and secret_value.strip():
-            self._used_secrets[secret_value] = secret_name
+    def useSecret(self, secret_value: Any, secret_name: str) -> None:
+        """Note that a secret was rendered, so that its value is hidden from now on.
+
+        To be called by who makes something else that must not be shown, say of a secret, by itself.
+        """
+        self._used_secrets.use(secret_value, secret_name)
 
     def cleanupTextFromSecrets(self, text: str) -> str:
         """``text`` with the values of used secrets replaced by their names in angle brackets."""
-        return mask_secrets(text, self._used_secrets) if self._used_secrets else text
+        return self._used_secrets.masks.text(text) if self._used_secrets else text
+
+    def without_secrets(self, value: Any) -> Any:
+        """The same for all text and bytes in a value, however it is nested."""
+        return self._used_secrets.masks.value(value) if self._used_secrets else value
+
+    def names_of_secrets_in(self, value: Any) -> list[str]:
+        """The names of the used secrets whose values are somewhere in this value."""
+        return self._used_secrets.masks.names_in(value) if self._used_secrets else []
 
 
 class PropertiesMixin:
