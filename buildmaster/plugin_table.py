@@ -73,7 +73,16 @@ REPORTERS: dict[str, str] = {}
 
 SECRETS: dict[str, str] = {}
 
-WEBHOOKS: dict[str, str] = {}
+WEBHOOKS = {
+    **names("www.hooks.base", "base"),
+    **names("www.hooks.bitbucket", "bitbucket"),
+    **names("www.hooks.bitbucketcloud", "bitbucketcloud"),
+    **names("www.hooks.bitbucketserver", "bitbucketserver"),
+    **names("www.hooks.github", "github"),
+    **names("www.hooks.gitlab", "gitlab"),
+    **names("www.hooks.gitorious", "gitorious"),
+    **names("www.hooks.poller", "poller"),
+}
 
 UTIL = {
     **names("base.filters", "ChangeFilter", "SourceStampFilter"),
@@ -90,6 +99,7 @@ UTIL = {
     ),
     **names("base.revlinks", "RevlinkMatch"),
     **names("config.builder", "BuilderConfig"),
+    **names("configurators.janitor", "JanitorConfigurator"),
     **names("locks", "MasterLock", "WorkerLock"),
     **names("net.git_credential", "GitCredentialInputRenderer", "GitCredentialOptions"),
     **names("net.git_credential", "GitCredentialInputRenderer", "GitCredentialOptions"),

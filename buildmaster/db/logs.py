@@ -208,23 +208,27 @@ def _join_group(txn: Txn, logid: int, group: list[int], method: str) -> int:
     return sum(len(row.content) for row in rows) - len(log_text.compress(content, method)[1])
 
 
-def delete_old(txn: Txn, older_than: float, limit: int = 100) -> int:
-    """Delete the text of at most ``limit`` complete logs of steps that began before ``older_than`` (epoch seconds).
+def delete_old(txn: Txn, older_than: float, after: int = 0, limit: int = 100) -> tuple[int, int | None]:
+    """Delete the text of complete logs of steps that began before ``older_than`` (epoch seconds).
 
-    The logs remain, with the type ``d``.  Returns how many were dealt with; fewer than ``limit`` means all.
+    The logs remain, with the type ``d``.  Looks at the next ``limit`` logs that have text, those above the id
+    ``after``.  Returns how many texts were deleted, and the last id that was looked at; None for it when all the
+    logs looked at are too young, or there were no more.
     """
     txn.flush()
-    query = (
-        sa.select(_logs.c.id)
+    with_text = sa.select(_chunks.c.logid).where(_chunks.c.logid > after).distinct().order_by("logid").limit(limit)
+    looked_at = [row.logid for row in txn.conn.execute(with_text)]
+    old = (
+        sa.select(_logs.c.id, _logs.c.complete)
         .join(schema.steps, schema.steps.c.id == _logs.c.stepid)
-        .where(schema.steps.c.started_at < older_than, _logs.c.type != "d", _logs.c.complete == 1)
-        .limit(limit)
+        .where(_logs.c.id.in_(looked_at), schema.steps.c.started_at < older_than)
     )
-    ids = [row.id for row in txn.conn.execute(query)]
+    found = txn.conn.execute(old).all() if looked_at else []
+    ids = [row.id for row in found if row.complete]
     if ids:
         txn.execute(sa.delete(_chunks).where(_chunks.c.logid.in_(ids)))
         txn.execute(sa.update(_logs).where(_logs.c.id.in_(ids)).values(type="d"))
-    return len(ids)
+    return len(ids), looked_at[-1] if found else None
 
 
 # -- reading -------------------------------------------------------------------------------------------------------

@@ -13,7 +13,6 @@ PLUGIN_ROOMS = (
     "machine",
     "reporters",
     "secrets",
-    "configurators",
     "statistics",
 )
 """They know ``process`` and what lies below, and not each other."""
@@ -30,6 +29,7 @@ ROOMS: tuple[tuple[str, ...], ...] = (
     ("process",),
     PLUGIN_ROOMS,
     ("config",),
+    ("configurators",),
     ("www",),
     ("life",),
     ("master",),

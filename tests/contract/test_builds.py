@@ -180,10 +180,12 @@ def test_joining_pieces_changes_nothing_that_is_read(rows: Rows) -> None:
 
 def test_old_text_is_deleted_and_the_log_remains(rows: Rows) -> None:
     row = log_with(rows, "a\n")
-    assert rows.write(logs.delete_old, 100.0) == 0  # it still runs
+    assert rows.write(logs.delete_old, 100.0) == (0, 1)  # it still runs
     rows.write(logs.finish, attrs.evolve(row, complete=True))
-    assert rows.write(logs.delete_old, 0.5) == 0
-    assert rows.write(logs.delete_old, 100.0) == 1
+    assert rows.write(logs.delete_old, 0.5) == (0, None)
+    assert rows.write(logs.delete_old, 100.0, 1) == (0, None)
+    assert rows.write(logs.delete_old, 100.0) == (1, 1)
+    assert rows.write(logs.delete_old, 100.0) == (0, None)
     assert rows.read(logs.get, 1).type == "d"
     assert rows.read(logs.read_lines, 1, 0, 9) == ""
 
