@@ -69,9 +69,33 @@ WORKER = {
     **names("worker.local", "LocalWorker"),
 }
 
-REPORTERS: dict[str, str] = {}
+REPORTERS: dict[str, str] = {
+    **names("reporters.generators.build", "BuildStartEndStatusGenerator", "BuildStatusGenerator"),
+    **names("reporters.generators.buildrequest", "BuildRequestGenerator"),
+    **names("reporters.generators.buildset", "BuildSetCombinedStatusGenerator", "BuildSetStatusGenerator"),
+    **names("reporters.generators.worker", "WorkerMissingGenerator"),
+    **names("reporters.http", "HttpStatusPush"),
+    **names(
+        "reporters.message",
+        "MessageFormatter",
+        "MessageFormatterEmpty",
+        "MessageFormatterFunction",
+        "MessageFormatterFunctionRaw",
+        "MessageFormatterMissingWorker",
+        "MessageFormatterRenderable",
+    ),
+}
 
-SECRETS: dict[str, str] = {}
+SECRETS = {
+    **names("secrets.providers.file", "SecretInAFile"),
+    **names("secrets.providers.passwordstore", "SecretInPass"),
+    **names(
+        "secrets.providers.vault_hvac",
+        "HashiCorpVaultKvSecretProvider",
+        "VaultAuthenticatorApprole",
+        "VaultAuthenticatorToken",
+    ),
+}
 
 WEBHOOKS = {
     **names("www.hooks.base", "base"),

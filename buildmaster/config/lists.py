@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -79,6 +80,11 @@ class Lists:
     def secrets_providers(self) -> list[Any]:
         """``c['secretsProviders']``."""
         found = self._services("secretsProviders", "a secrets provider, say secrets.SecretInAFile(…)", "get")
+        count: Counter[str] = Counter()
+        for one in found:
+            if one.name == type(one).name:  # the user gave none: SecretInAFile, SecretInAFile-2 …
+                count[one.name] += 1
+                one.name = one.name if count[one.name] == 1 else f"{one.name}-{count[one.name]}"
         return self._unique("secrets provider", found)
 
     def machines(self) -> list[Any]:

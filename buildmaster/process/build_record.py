@@ -1,6 +1,6 @@
 """A build's row while it runs, its properties and its steps' rows: what is written when.
 
-Everybody may read what is stored, so that the values of secrets are taken out of it here, the last place that it passes.
+Everybody may read what is stored: secrets are taken out of it here, the last place that it passes.
 """
 
 from __future__ import annotations

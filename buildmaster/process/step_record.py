@@ -1,6 +1,6 @@
 """A step's row while it runs: changed in memory, written when it matters, never waited for.
 
-Everybody may read what is stored, so that the values of secrets are taken out of it here, the last place that it passes.
+Everybody may read what is stored: secrets are taken out of it here, the last place that it passes.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ that stand for a value in the configuration and are replaced by it when a build 
 
 from buildmaster.base.interfaces import IProperties, IRenderable
 from buildmaster.properties.interpolate import Interpolate, WithProperties
-from buildmaster.properties.masking import MaskedText, mask_secrets
+from buildmaster.properties.masking import MaskedText, Secrets, mask_secrets
 from buildmaster.properties.operators import RenderableOperatorsMixin
 from buildmaster.properties.renderables import FlattenList, Property, Secret, Transform, URLForBuild, renderer
 from buildmaster.properties.rendering import render, rendering_of
@@ -23,6 +23,7 @@ __all__ = [
     "Property",
     "RenderableOperatorsMixin",
     "Secret",
+    "Secrets",
     "Transform",
     "URLForBuild",
     "WithProperties",

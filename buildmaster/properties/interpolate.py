@@ -181,7 +181,10 @@ def _kw(rest: str, kwargs: Mapping[str, Any]) -> tuple[Callable, str | None]:
 
 
 def _secret(rest: str, _: Mapping[str, Any]) -> tuple[Callable, str | None]:
-    name, modifier = _name_and_modifier("Secret", rest)
+    name, colon, text = rest.partition(":")  # any name: that of Vault's secrets is "path/to|key"
+    modifier = text if colon else None
+    if not name:
+        error(f"Secret name must not be empty in Interpolate {rest!r}; write %(secret:NAME)s")
 
     def found(value: str | None) -> Any:
         if value is None and modifier is None:

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from twisted.logger import Logger
+
 from buildmaster.base.aio import deferred, maybe
+from buildmaster.properties import Secrets
 from buildmaster.secrets.secret import SecretDetails
 from buildmaster.service import BuildbotServiceManager
+
+log = Logger()
 
 
 class SecretManager(BuildbotServiceManager):
@@ -16,13 +21,31 @@ class SecretManager(BuildbotServiceManager):
     config_attr = "secretsProviders"
     reconfig_priority = 1000  # others render their arguments with secrets: the providers are ready before them
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.given = Secrets()
+        """All values that were given out, to be kept out of the master's own log."""
+
     @deferred
     async def get(self, secret: str, *args: Any, **kwargs: Any) -> SecretDetails | None:
-        """The secret of this key from the first provider that has it; None if none has."""
-        providers = self.get_service_config(self.master.config)
-        for name in providers:
+        """The secret of this key from the first provider that has it; None if none has.
+
+        If no provider has it and one failed, what that one raised is raised: the secret may well be there.
+        """
+        failed: Exception | None = None
+        for name in self.get_service_config(self.master.config):
             provider = self.namedServices.get(name)
-            value = None if provider is None else await maybe(provider.get, secret, *args, **kwargs)
+            if provider is None:
+                continue
+            try:
+                value = await maybe(provider.get, secret, *args, **kwargs)
+            except Exception as raised:  # policy: skip; raised in the end if no other provider has it
+                log.error("secrets provider {name!r} failed: {raised}", name=name, raised=raised)
+                failed = failed or raised
+                continue
             if value is not None:
+                self.given.use(value, secret)
                 return SecretDetails(type(provider).__name__, secret, value)
+        if failed is not None:
+            raise failed
         return None
