@@ -22,6 +22,9 @@ from buildmaster.cli.directory import MasterDirectory
 from buildmaster.cli.logs import start_logging
 
 DAEMON_UMASK = 0o077
+SWITCH_SECONDS = 0.0002
+"""After how long a busy thread lets others on: the reactor and the database's threads hand each other small things, and
+with Python's 5 ms a page waits for one such turn after the other while a log is being written."""
 
 
 class Reports(Protocol):
@@ -75,6 +78,7 @@ def _run_application(directory: MasterDirectory, application: Any, report: Repor
     reactor: Any = global_reactor
     keep_steady(reactor)
     calm_signals(reactor)
+    sys.setswitchinterval(SWITCH_SECONDS)
     masters = [s for s in service.IServiceCollection(application) if isinstance(s, BuildMaster)]
     status = {"exit": 0}
 

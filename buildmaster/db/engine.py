@@ -20,7 +20,7 @@ from twisted.python.failure import Failure
 
 from buildmaster.base.aio import deferred
 from buildmaster.base.records import Fact
-from buildmaster.db import dialects, ids, migrate
+from buildmaster.db import dialects, ids, migrate, tidy
 from buildmaster.db.batch import Batcher, Outcome, WriteJob
 from buildmaster.db.dialects import Trouble
 from buildmaster.db.executors import Executor
@@ -77,6 +77,7 @@ class Database:
         self._queued = self._settled = 0  # how many main-lane jobs were ever queued, ever settled
         self._barriers: deque[tuple[int, Callable[[], None]]] = deque()
         self._idle: list[defer.Deferred[None]] = []
+        self._tidying = tidy.Tidying(self.file if executor.durable else None, clock, self._empty_log)
         self._closed = False
 
     @property
@@ -148,6 +149,7 @@ class Database:
         if self._closed:
             return
         self._closed = True
+        self._tidying.busy()
         deadline = self._clock.callLater(CLOSE_SECONDS, self._executor.give_up)
         await self.drained()
         if deadline.active():
@@ -161,6 +163,7 @@ class Database:
     def drop(self) -> None:
         """Let go of the connections at once, writing nothing more: a crash, for tests on a fake clock."""
         self._closed = True
+        self._tidying.busy()
         self._batcher.close()
         self._executor.stop()
         self._engine.dispose()
@@ -249,10 +252,13 @@ class Database:
 
     def _start_batch(self) -> None:
         self._kick = None
+        if self._busy:
+            return
         jobs = self._take()
-        if not jobs or self._busy:
+        if not jobs:
             return
         self._busy = True
+        self._tidying.busy()
         self.counters["batches"] += 1
         self._executor.write(lambda: self._batcher.run(jobs), lambda outcome: self._finish_batch(jobs, outcome))
 
@@ -279,6 +285,10 @@ class Database:
         for job, result in outcome.results:
             job.result.callback(result)
         self._pass_barriers()
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """The writing side is free: the next batch, or a pause."""
         if self._urgent or self._bulk or (self._main and (self._barriers or self._idle)):
             if not self._busy and self._kick is None:
                 self._end_linger()
@@ -289,6 +299,22 @@ class Database:
             waiting, self._idle = self._idle, []
             for waiter in waiting:
                 waiter.callback(None)
+            if not self._closed:
+                self._tidying.idle()
+
+    def _empty_log(self) -> None:
+        """Use a pause; what comes meanwhile waits as it does for a batch."""
+        if self._busy or self._kick is not None or self._closed:
+            return
+
+        def done(outcome: Outcome | Failure) -> None:
+            if isinstance(outcome, Failure):
+                log.failure("the write-ahead log could not be emptied", outcome)
+            self._busy = False
+            self._go_on()
+
+        self._busy = True
+        self._executor.write(lambda: tidy.empty_log(self._batcher.connection()), done)
 
     def _put_back(self, jobs: list[WriteJob]) -> None:
         for job in reversed(jobs):
