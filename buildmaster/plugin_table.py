@@ -163,6 +163,8 @@ UTIL = {
         "WorkerChoiceParameter",
     ),
     "ParameterGroup": "schedulers.forcesched:NestedParameter",
+    **names("schedulers.canceller", "OldBuildCanceller"),
+    **names("schedulers.canceller_buildset", "FailingBuildsetCanceller"),
     **names("steps.factories", "CPAN", "Distutils", "GNUAutoconf"),
     **names("steps.shellsequence", "ShellArg"),
     "svn.split_file_alwaystrunk": "changes.svnpoller:split_file_alwaystrunk",

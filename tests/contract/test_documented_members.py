@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.support.facts import INTERNAL, OWED, MemberFact, listed, member_facts, parameters, resolve
+from tests.support.owed import come_members, member_is_there
 
 FACTS = [fact for fact in member_facts() if fact.module.startswith("buildbot.")]
 MODULES = sorted({fact.module for fact in FACTS})
@@ -27,20 +28,11 @@ def is_listed(fact: MemberFact, names: frozenset[str]) -> bool:
     return any(".".join(parts[:length]) in names for length in range(2, len(parts) + 1))
 
 
-def is_there(fact: MemberFact) -> bool:
-    """Whether a documented address leads to something."""
-    try:
-        resolve(fact.full_name, "buildbot")
-    except LookupError:
-        return False
-    return True
-
-
 @pytest.mark.parametrize("module", MODULES)
 def test_it_has_all_that_is_documented(module: str) -> None:
     excused = listed(OWED) | listed(INTERNAL)
     facts = [fact for fact in FACTS if fact.module == module and not is_listed(fact, excused)]
-    missing = [fact.full_name for fact in facts if not is_there(fact)]
+    missing = [fact.full_name for fact in facts if not member_is_there(fact)]
     assert missing == [], "add it; or list it in data/internal.txt if no author of a configuration or plugin calls it"
 
 
@@ -81,9 +73,7 @@ def difference(fact: MemberFact) -> list[str]:
 
 
 def test_what_is_owed_shrinks() -> None:
-    names = {name for name in listed(OWED) if name.startswith("buildbot.")}
-    come = [fact.full_name for fact in FACTS if fact.full_name in names and is_there(fact)]
-    assert come == [], f"these are there now: delete their lines from {OWED.name}: {', '.join(come)}"
+    assert come_members() == [], "these are there now: python -m tests.support.owed takes them off the list"
 
 
 @pytest.mark.parametrize("file", [OWED, INTERNAL], ids=lambda file: file.name)

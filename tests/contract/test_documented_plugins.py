@@ -1,7 +1,7 @@
 """Every documented plugin is there under both import names, with its parameters, defaults and renderables.
 
 ``data/plugins.tsv`` holds the facts, ``data/owed.txt`` names what is not there yet: whoever adds a plugin deletes its
-line.
+line, or lets ``python -m tests.support.owed`` do it.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import pytest
 
 from buildmaster.plugins import PluginNotFound, get_plugins
 from tests.support.facts import OPAQUE, OWED, PluginFact, default_of, listed, plugin_facts, resolve
+from tests.support.owed import come_plugins
 from tests.support.signatures import REQUIRED, Taken, renderables
 
 FACTS = plugin_facts()
@@ -96,13 +97,7 @@ def test_its_renderables_are_rendered(fact: PluginFact) -> None:
 
 def test_what_is_owed_shrinks() -> None:
     """A name that has come is taken off the list, and the list names nothing that is not documented."""
-    come = [name for fact in FACTS if (name := fact.full_name) in listed(OWED) and has(fact)]
-    assert come == [], f"these plugins are there now: delete their lines from {OWED.name}: {', '.join(come)}"
-
-
-def has(fact: PluginFact) -> bool:
-    """Whether the installed packages offer a plugin of this name."""
-    return fact.name in get_plugins(fact.namespace)
+    assert come_plugins() == [], "these are there now: python -m tests.support.owed takes them off the list"
 
 
 def is_default(value: Any, text: str) -> bool:
