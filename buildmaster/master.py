@@ -42,9 +42,10 @@ from buildmaster.process.caches import CacheManager
 from buildmaster.process.debug import DebugServices
 from buildmaster.process.metrics import MetricLogObserver
 from buildmaster.process.users.manager import UserManagerManager
+from buildmaster.reporters.manager import ServicesManager
 from buildmaster.schedulers.manager import SchedulerManager
 from buildmaster.secrets.manager import SecretManager
-from buildmaster.service import BuildbotServiceManager, MasterService, ReconfigFailed, ReconfigurableServiceMixin
+from buildmaster.service import MasterService, ReconfigFailed, ReconfigurableServiceMixin
 from buildmaster.worker.manager import WorkerManager
 from buildmaster.www.service import WWWService
 
@@ -120,7 +121,7 @@ class BuildMaster(ReconfigurableServiceMixin, MasterService):
         """Make the services below the master, in the order in which they start; they stop in the opposite one."""
         self.caches = CacheManager()
         self.secrets_manager = SecretManager()
-        self.service_manager = BuildbotServiceManager()
+        self.service_manager = ServicesManager()
         self.pbmanager = PBManager()
         self.machine_manager = MachineManager()
         self.workers = WorkerManager(self)

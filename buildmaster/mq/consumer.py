@@ -30,13 +30,29 @@ MOST_PENDING = 10_000  # one that is further behind reads from the table
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 60.0
 
 
+class Later(Exception):
+    """Raised by a decision that can't be made yet: it is asked for again, in order, after so many seconds."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        super().__init__(f"to be asked again in {seconds:g} s")
+
+
 @attrs.frozen
 class Effect:
-    """A write that belongs to a decision: ``function(txn, *args)``.  ``then`` is called with its value after commit."""
+    """A write that belongs to a decision: ``function(txn, *args)``.  ``then`` is called with its value after commit.
+
+    ``at_once`` means that it is applied before the next fact is looked at, so that a crash repeats one decision only.
+    """
 
     function: Callable[..., Any]
     args: tuple[Any, ...] = ()
     then: Callable[[Any], Any] | None = None
+    at_once: bool = False
+
+
+def nothing_more(txn: Txn) -> None:
+    """The effect of a decision that has been carried out elsewhere: the cursor's move alone."""
 
 
 Decide = Callable[[Fact], "Awaitable[Effect | None] | Effect | None"]
@@ -211,6 +227,8 @@ class Consumer:
                 await self._wanted
             except rows.CursorMoved:
                 await self._reload()
+            except Later as later:
+                await self._wait(later.seconds)
             except Exception as e:
                 log.failure("consumer {name} failed at {position}", name=self.name, position=self._decided + 1)
                 if self._policy == "stop":
@@ -288,6 +306,8 @@ class Consumer:
                 try:
                     with deciding(self.name, fact.position):
                         effect = await maybe(self._decide, fact)
+                except Later as later:
+                    return effects, upto, later
                 except Exception as e:
                     if self._policy != "skip":
                         return effects, upto, e
@@ -295,6 +315,8 @@ class Consumer:
                     effect = None
                 if effect is not None:
                     effects.append(effect)
+                    if effect.at_once:
+                        return effects, fact.position, None
             upto = fact.position
         return effects, upto, None
 

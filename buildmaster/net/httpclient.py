@@ -292,6 +292,8 @@ class HTTPSession:
     """A client for one address that belongs to one service; ``http`` is any service of the master."""
 
     MAX_REQUESTS = 20
+    agent: Any = None
+    """The agent that makes connections; None: a real one."""
 
     def __init__(
         self,
@@ -308,12 +310,24 @@ class HTTPSession:
         self.http = http
         self.base_url = base_url
         self._requests = Requests(
-            http.master.reactor, base_url, auth, headers, verify, cert, debug, at_once=self.MAX_REQUESTS
+            http.master.reactor,
+            base_url,
+            auth,
+            headers,
+            verify,
+            cert,
+            debug,
+            at_once=self.MAX_REQUESTS,
+            agent=self.agent,
         )
 
     def update_headers(self, headers: Mapping[str, str]) -> None:
         """Send these with every later request."""
         self._requests.headers.update(headers)
+
+    def close(self) -> defer.Deferred[None]:
+        """Close the connections that are kept."""
+        return self._requests.close()
 
     def get(self, ep: str, **kwargs: Any) -> defer.Deferred[Any]:
         """``GET``."""

@@ -73,3 +73,20 @@ def of_build(props: Properties, requests: Sequence[Any], sources: Sequence[Any],
     owners = [request.properties["owner"] for request in requests if "owner" in request.properties]
     if owners:
         props.setProperty("owners", list(dict.fromkeys(owners)), "Build")
+
+
+def of_request(asked: Any, builder: Any, buildset: Any) -> dict[str, tuple[Any, str]]:
+    """What is known of a build's properties when it has only been asked for, as name → (value, source).
+
+    ``asked`` are the buildset's properties; ``builder`` and ``buildset`` are resources of the data API, or None.
+    """
+    known: dict[str, tuple[Any, str]] = {name: tuple(pair) for name, pair in asked.items()}
+    if builder is not None:
+        known["buildername"] = (builder["name"], "Builder")
+        known["builderid"] = (builder["builderid"], "Builder")
+    known["buildnumber"] = (None, "Build")
+    stamps = buildset["sourcestamps"] if buildset is not None else []
+    if len(stamps) == 1:
+        for name in ("branch", "revision", "repository", "codebase", "project"):
+            known[name] = (stamps[0][name], "Build")
+    return known

@@ -1,0 +1,1 @@
+"""Report generators: they decide which events a reporter tells of, and make the reports."""

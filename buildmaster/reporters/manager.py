@@ -1,0 +1,37 @@
+"""The services of a configuration, of which reporters keep a place in the journal: one that has left forgets it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from buildmaster.base.aio import deferred
+from buildmaster.db import journal as rows
+from buildmaster.reporters.delivery import PREFIX, cursor_name
+from buildmaster.service import BuildbotServiceManager
+
+
+class ServicesManager(BuildbotServiceManager):
+    """Follows the configuration's ``services``.
+
+    A place that nobody reads from any more would keep the journal from being pruned.  So after each reconfiguration
+    the places of reporters are dropped that neither run nor stand in the configuration (one that stands in it may have
+    failed to start, and keeps its place).
+    """
+
+    @deferred
+    async def reconfigServiceWithBuildbotConfig(self, new_config: Any) -> None:
+        """Follow a new configuration."""
+        try:
+            await super().reconfigServiceWithBuildbotConfig(new_config)
+        finally:
+            await self._forget_reporters(set(map(cursor_name, self.get_service_config(new_config))))
+
+    async def _forget_reporters(self, configured: set[str]) -> None:
+        master = self.master
+        if getattr(master, "journal", None) is None:
+            return
+        running = {consumer.name for consumer in master.journal.consumers()}
+        known = await master.db.read(rows.cursors, PREFIX)
+        gone = sorted(set(known) - running - configured)
+        if gone:
+            await master.db.write(rows.drop_cursors, gone)
