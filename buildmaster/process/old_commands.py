@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from buildmaster.base.aio import as_deferred, maybe
 from buildmaster.base.results import FAILURE, SUCCESS, WARNINGS
 from buildmaster.process.old_steps import deprecated, keep_old_things
-from buildmaster.process.summary import command_words, join_words, with_result
+from buildmaster.process.summary import command_words, join_words, shown_command, with_result
 
 HOOKS = (
     "commandComplete",
@@ -70,7 +70,7 @@ class OldCommandHooks:
         step: Any = self
         words = (self.descriptionDone if done else None) or self.description
         if words is None:
-            words = command_words(getattr(self, "command", None)) or ("finished" if done else "running")
+            words = command_words(shown_command(self)) or ("finished" if done else "running")
         found = [words] if isinstance(words, str) else list(words)
         return found if step.descriptionSuffix is None else [*found, join_words(step.descriptionSuffix)]
 

@@ -9,7 +9,7 @@ from buildmaster.base.aio import as_deferred, deferred, maybe
 from buildmaster.base.errors import error
 from buildmaster.base.results import SUCCESS
 from buildmaster.process.shell_command import RemoteShellCommand
-from buildmaster.process.summary import command_words, with_result
+from buildmaster.process.summary import command_words, shown_command, with_result
 
 
 class ShellMixin:
@@ -114,7 +114,7 @@ class ShellMixin:
     def getResultSummary(self) -> Any:
         """The command's first words, if the step has no words of its own."""
         step: Any = self
-        words = command_words(self.command) if step.descriptionDone is None else None
+        words = command_words(shown_command(self)) if step.descriptionDone is None else None
         if words is None:
             return super().getResultSummary()
         return {"step": with_result(words, step.results, step.timed_out)}

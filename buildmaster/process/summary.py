@@ -50,6 +50,12 @@ def result_summary(step: Any) -> str:
     return with_result(text, step.results, step.timed_out)
 
 
+def shown_command(step: Any) -> Any:
+    """A step's command without secrets: taken out before words are left out, so that no part of one is left."""
+    command = getattr(step, "command", None)
+    return command if step.build is None else step.build.properties.without_secrets(command)
+
+
 def command_words(command: Any) -> str | None:
     """A command's first words in quotes, for a summary; None if it has none."""
     if isinstance(command, (str, bytes)):

@@ -190,12 +190,16 @@ class Secrets(dict[str, str]):
             self._masks, self._size = Masks(self), len(self)
         return self._masks
 
+    def __init__(self, known: Mapping[str, str] | None = None, shortest: int = 1) -> None:
+        super().__init__(known or {})
+        self._shortest = shortest
+
     def use(self, value: Any, name: str) -> None:
-        """Hide this value from now on: a text, or anything that contains texts."""
+        """Hide this value from now on: a text, or anything that contains texts of at least ``shortest`` characters."""
         if isinstance(value, bytes):
             value = value.decode("utf-8", "replace")
         if isinstance(value, str):
-            if value.strip():
+            if len(value.strip()) >= self._shortest:
                 self.setdefault(value, name)
         elif isinstance(value, Mapping):
             for part in value.values():
@@ -207,7 +211,7 @@ class Secrets(dict[str, str]):
             self.use(str(value), name)
 
     def __reduce__(self) -> Any:
-        return (Secrets, (dict(self),))
+        return (Secrets, (dict(self), self._shortest))
 
 
 def mask_secrets(text: str, secrets: Mapping[str, str]) -> str:

@@ -105,6 +105,7 @@ class Composer:
             rendered = await properties.render({name: value for name, (value, _) in properties.properties.items()})
             for name, value in rendered.items():
                 properties.properties[name] = (value, properties.properties[name][1])
+                self._refuse_secrets(name, properties.names_of_secrets_in(value))
         names = [names] if isinstance(names, str) else list(names)
         builderids = [await self._builder_id(name) for name in names]
         return NewBuildset(
@@ -123,6 +124,13 @@ class Composer:
             changeids=[change.number for change in wish.changes if change.number is not None] or list(wish.changeids),
             collapse=scheduler.master.botmaster.collapse_modes(builderids),
         )
+
+    def _refuse_secrets(self, name: str, secrets: Sequence[str]) -> None:
+        if secrets:
+            raise SchedulingError(
+                f"scheduler {self._scheduler.name!r}: the property {name!r} would hold the secret {secrets[0]!r}; "
+                f"properties are shown to everybody. Let the steps render util.Secret({secrets[0]!r}) instead"
+            )
 
     async def _let_render(self, properties: Properties, wish: Wish) -> None:
         """Give the properties what renderables of builder names and properties may ask for."""

@@ -13,6 +13,9 @@ from buildmaster.service import BuildbotServiceManager
 
 log = Logger()
 
+SHORTEST_IN_LOG = 4
+"""Shorter values are not looked for in the master's own log, where they would stand for anything."""
+
 
 class SecretManager(BuildbotServiceManager):
     """Finds secrets by key."""
@@ -23,7 +26,7 @@ class SecretManager(BuildbotServiceManager):
 
     def __init__(self) -> None:
         super().__init__()
-        self.given = Secrets()
+        self.given = Secrets(shortest=SHORTEST_IN_LOG)
         """All values that were given out, to be kept out of the master's own log."""
 
     @deferred

@@ -232,12 +232,14 @@ class Trigger(BuildStep):
         self, entry: Mapping[str, Any], scheduler: Any, stamps: list[dict[str, Any]], ordinal: int
     ) -> _Call:
         name = entry["sched_name"]
+        properties = self.createTriggerProperties(entry["props_to_set"])
+        self._refuse_secrets(properties, stamps)
         stored, finished = call_scheduler(
             scheduler,
             key_for(self.build, self.name, name, ordinal),
             waited_for=bool(self.waitForFinish),
             sourcestamps=[dict(stamp) for stamp in stamps],
-            set_props=self.createTriggerProperties(entry["props_to_set"]),
+            set_props=properties,
             parent_buildid=self.build.buildid,
             parent_relationship=self.parent_relationship,
         )
@@ -246,6 +248,18 @@ class Trigger(BuildStep):
         for request_id in request_ids.values():
             await self.addURL(f"{name} #{request_id}", getURLForBuildrequest(self.master, request_id))
         return _Call(name, bool(entry["unimportant"]), request_ids, finished)
+
+    def _refuse_secrets(self, properties: Properties, stamps: Sequence[Mapping[str, Any]]) -> None:
+        """What is stored with a request is shown to everybody."""
+        own = self.getProperties()
+        given = {f"property {name!r}": value for name, value in properties.asDict().items()}
+        given.update({f"source stamp of codebase {stamp.get('codebase', '')!r}": dict(stamp) for stamp in stamps})
+        for what, value in given.items():
+            for secret in own.names_of_secrets_in(value):
+                raise ValueError(
+                    f"{what} for the triggered builds would hold the secret {secret!r}, where everybody can read it; "
+                    f"let their steps render util.Secret({secret!r}) instead"
+                )
 
     async def _wait(self, calls: Sequence[_Call]) -> int:
         self._waiting = defer.DeferredList([call.finished for call in calls], consumeErrors=True)

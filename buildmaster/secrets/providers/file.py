@@ -44,7 +44,9 @@ class SecretInAFile(SecretProviderBase):
                 if wrong:
                     error(f"SecretInAFile: {wrong}")
 
-    def reconfigService(self, dirname: Any, suffixes: Sequence[str] | None = None, strip: bool = True) -> None:
+    def reconfigService(  # type: ignore[override]
+        self, dirname: Any, suffixes: Sequence[str] | None = None, strip: bool = True
+    ) -> None:
         self._directory = Path(dirname)
         self._suffixes = list(suffixes or [""])
         self._strip = strip

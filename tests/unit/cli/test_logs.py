@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from twisted.application import service
@@ -11,6 +12,7 @@ from twisted.logger import ILogObserver, Logger
 from twisted.python import log as legacy
 
 from buildmaster.cli import logs
+from buildmaster.properties import Secrets
 
 
 @pytest.fixture
@@ -21,9 +23,12 @@ def log_file(tmp_path: Path):
     root, level = logging.getLogger(), logging.getLogger().level
     application = service.Application("buildmaster")
     application.setComponent(ILogObserver, observer.emit)
-    logs.start_logging(application, tmp_path / "unused.log", daemon=False)
+    keeper = service.MultiService()
+    keeper.secrets_manager = SimpleNamespace(given=Secrets({"hunter2": "pw"}))
+    keeper.setServiceParent(application)
+    used = logs.start_logging(application, tmp_path / "unused.log", daemon=False)
     yield tmp_path / "twistd.log"
-    legacy.removeObserver(observer.emit)
+    legacy.removeObserver(used)
     for handler in [h for h in root.handlers if isinstance(h, logs.FromStandardLogging)]:
         root.removeHandler(handler)
     root.setLevel(level)
@@ -54,6 +59,24 @@ def test_a_failure_arrives_with_its_traceback(log_file):
 def test_pythons_own_logging_arrives_with_the_loggers_name(log_file):
     logging.getLogger("some.library").warning("careful, %s {}", "user")
     assert "[some.library] careful, user {}" in log_file.read_text()
+
+
+def test_no_secret_of_a_master_arrives_by_whatever_way(log_file):
+    legacy.msg("by hunter2")
+    legacy.msg(format="by %(what)s", what="hunter2")
+    Logger(namespace="here").info("by {what}", what="hunter2")
+    logging.getLogger("some.library").warning("by hunter2")
+    try:
+        raise ValueError("because of hunter2 {brace}")
+    except ValueError:
+        Logger(namespace="here").failure("by failure of hunter2")
+        legacy.err(None, "by error of hunter2")
+    text = log_file.read_text()
+    assert "hunter2" not in text
+    assert text.count("by <pw>") == 4
+    assert text.count("because of <pw> {brace}") == 4  # in the source line that is quoted, too
+    assert "by failure of <pw>" in text
+    assert "by error of <pw>" in text
 
 
 def test_the_file_is_begun_anew_at_its_size_and_old_ones_go(log_file):
