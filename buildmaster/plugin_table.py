@@ -123,6 +123,7 @@ UTIL = {
     ),
     **names("base.revlinks", "RevlinkMatch"),
     **names("config.builder", "BuilderConfig"),
+    **names("config.dbconfig", "DbConfig"),
     **names("configurators.janitor", "JanitorConfigurator"),
     **names("locks", "MasterLock", "WorkerLock"),
     **names("net.git_credential", "GitCredentialInputRenderer", "GitCredentialOptions"),

@@ -35,7 +35,8 @@ class DenseIds:
     @classmethod
     def load(cls, conn: sa.Connection) -> DenseIds:
         """Continue after what the tables hold."""
-        return cls({t.name: conn.execute(sa.select(sa.func.max(t.c.id))).scalar() or 0 for t in schema.NUMBERED})
+        highest = {t.name: conn.execute(sa.select(sa.func.max(t.c.id))).scalar() or 0 for t in schema.NUMBERED}
+        return cls({name: max(0, found) for name, found in highest.items()})
 
     def next_id(self, table: str) -> int:
         with self._lock:

@@ -47,6 +47,7 @@ RE_EXPORTS = frozenset(
         "config.checks",
         "config.errors",
         "config.master",
+        "db.dbconfig",
         "errors",
         "interfaces",
         "manhole",
