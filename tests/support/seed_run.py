@@ -8,7 +8,7 @@ from typing import Any
 
 import attrs
 
-from buildmaster.base.aio import as_deferred
+from buildmaster.base.aio import as_deferred, with_deadline
 from buildmaster.plugins import schedulers, util, worker
 from tests.support.real_workers import PORT, Site
 
@@ -86,7 +86,8 @@ class SeedRun:
         return self.site.run(self._build_all(asked), 120)
 
     async def _build_all(self, asked: tuple[tuple[str, dict[str, Any]], ...]) -> list[BuildOutcome]:
-        requests = [await self._ask(name, dict(properties)) for name, properties in asked]
+        asking = [self._ask(name, dict(properties)) for name, properties in asked]
+        requests = [await with_deadline(one, 30, self.site.reactor, "the request for a build") for one in asking]
         ended: set[int] = set()
 
         def note(_: Any, message: Any) -> None:
@@ -98,7 +99,8 @@ class SeedRun:
                 ended.add(build["buildrequestid"])
         await self.site.until(lambda: ended >= set(requests), "the builds end", 60)
         await as_deferred(watch.stopConsuming())
-        return [await self._outcome(request) for request in requests]
+        looking = [self._outcome(request) for request in requests]
+        return [await with_deadline(one, 30, self.site.reactor, "what came of a build") for one in looking]
 
     async def _ask(self, name: str, properties: dict[str, Any]) -> int:
         updates = self.site.master.data.updates
