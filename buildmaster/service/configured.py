@@ -92,10 +92,17 @@ class BuildbotService(AsyncMultiService, ConfiguredMixin, ComparableMixin, Recon
     def canReconfigWithSibling(self, sibling: BuildbotService) -> bool:
         """Whether this service can take over the sibling's arguments instead of being replaced by it.
 
-        By default it can if both are of the same class: the same object, or a class of the configuration in which
-        nothing was changed.
+        By default it can if both are of the same class (the same object, or a class of the configuration in which
+        nothing was changed) and that class has a :meth:`reconfigService` of its own, or nothing is to be taken over.
         """
-        return same_class(type(self), type(sibling))
+        if not same_class(type(self), type(sibling)):
+            return False
+        kind = type(self)
+        takes_over = (
+            kind.reconfigService is not BuildbotService.reconfigService
+            or kind.reconfigServiceWithSibling is not BuildbotService.reconfigServiceWithSibling
+        )
+        return takes_over or same(self, sibling)
 
     @deferred
     async def reconfigServiceWithSibling(self, sibling: BuildbotService) -> None:
