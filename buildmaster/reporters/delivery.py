@@ -4,6 +4,9 @@ The outbox is a durable consumer of the journal.  Its place moves, in the databa
 given up, one report at a time; so after a crash the report in hand is made and sent again, and no other.  Reports go
 out in the order of their events, since the last one says what holds: a receiver that is away holds up the later ones.
 How long a report is tried stands in :mod:`.failing`.
+
+Of several masters that have a reporter of this name on the same database one delivers; when that one ends, another one
+goes on where it was.
 """
 
 from __future__ import annotations
@@ -14,11 +17,13 @@ from typing import Any
 
 import attrs
 from twisted.internet import defer
+from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from buildmaster.base.aio import as_deferred, deferred, maybe, with_deadline
 from buildmaster.base.records import Fact
 from buildmaster.base.times import human_duration
+from buildmaster.db import turns
 from buildmaster.mq.connector import matches
 from buildmaster.mq.consumer import Consumer, Effect, Later, nothing_more
 from buildmaster.reporters.failing import is_unreachable, may_be_repeated, pause_after, words
@@ -32,6 +37,9 @@ SEND_SECONDS = 120.0
 STOP_SECONDS = 5.0
 """How long a report that is being sent may go on when its reporter is stopped; then it is sent again after the next
 start."""
+
+TURN_EVERY = 60.0
+"""How often a reporter whose turn is another master's asks whether that is still so, in seconds."""
 
 Key = tuple[str, ...]
 Reports = list[dict[str, Any]]
@@ -79,6 +87,7 @@ class Outbox:
         self._sending: defer.Deferred[Any] | None = None
         self._giving_up: Any = None
         self._consumer: Consumer | None = None
+        self._turn: LoopingCall | None = None
 
     @property
     def wanted(self) -> list[tuple[str | None, ...]]:
@@ -89,14 +98,41 @@ class Outbox:
 
     async def start(self) -> None:
         """Deliver what was not delivered, then what comes; a new reporter begins with the next event."""
+        self._turn = turn = LoopingCall(self._take_turn)
+        turn.clock = self._master.reactor
+        turn.start(TURN_EVERY, now=False).addErrback(lambda f: log.failure("reporter {n} ended", f, n=self._name))
+        await self._take_turn()
+
+    @deferred
+    async def _take_turn(self) -> None:
+        """Begin if no other master delivers for a reporter of this name."""
+        if self._consumer is not None or self._turn is None:
+            return
+        try:
+            if not await self._master.db.write(turns.take, cursor_name(self._name), self._master.masterid):
+                return
+        except Exception:  # policy: retry with the next turn
+            log.failure("reporter {name} could not take its turn; it is tried again", name=self._name)
+            return
+        if self._consumer is None and self._turn is not None:
+            await self._begin()
+
+    async def _begin(self) -> None:
         consumer = self._master.mq.journal.consumer(
             cursor_name(self._name), kinds_of(self._master.data, self._wanted), self.decide, "retry", self._gap
         )
-        await consumer.start()
         self._consumer = consumer
+        try:
+            await consumer.start()
+        except Exception:
+            self._consumer = None
+            raise
 
     async def stop(self) -> None:
         """Stop after the report in hand if that ends soon; the place is kept."""
+        turn, self._turn = self._turn, None
+        if turn is not None and turn.running:
+            turn.stop()
         consumer, self._consumer = self._consumer, None
         if consumer is None:
             return

@@ -6,6 +6,7 @@ from typing import Any
 
 from buildmaster.base.aio import deferred
 from buildmaster.db import journal as rows
+from buildmaster.db import turns
 from buildmaster.reporters.delivery import PREFIX, cursor_name
 from buildmaster.service import BuildbotServiceManager
 
@@ -15,7 +16,7 @@ class ServicesManager(BuildbotServiceManager):
 
     A place that nobody reads from any more would keep the journal from being pruned.  So after each reconfiguration
     the places of reporters are dropped that neither run nor stand in the configuration (one that stands in it may have
-    failed to start, and keeps its place).
+    failed to start, and keeps its place), unless another master has the turn to report.
     """
 
     @deferred
@@ -34,4 +35,4 @@ class ServicesManager(BuildbotServiceManager):
         known = await master.db.read(rows.cursors, PREFIX)
         gone = sorted(set(known) - running - configured)
         if gone:
-            await master.db.write(rows.drop_cursors, gone)
+            await master.db.write(turns.forget, gone, master.masterid)

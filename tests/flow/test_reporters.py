@@ -11,7 +11,7 @@ from twisted.internet import defer, error
 
 from buildmaster.base.errors import ConfigErrors
 from buildmaster.base.results import CANCELLED, FAILURE, SUCCESS
-from buildmaster.db import journal
+from buildmaster.db import journal, masters, schema, turns
 from buildmaster.plugins import reporters, steps
 from buildmaster.reporters.failing import MOST_ANSWERS, NOTICE_AGE, TryLater
 from buildmaster.testing.worker import Command
@@ -430,3 +430,44 @@ def test_mistakes(make: Any, message: str) -> None:
     with pytest.raises(ConfigErrors) as raised:
         make()
     assert raised.value.errors == [message]
+
+
+# -- several masters ---------------------------------------------------------------------------------------------------
+
+
+def test_of_two_masters_one_reports_and_the_other_takes_over(tmp_path: Path) -> None:
+    path = path_with(tmp_path, one())
+    db, here = path.master.db, path.master.masterid
+    there = path.kit.call(db.write, lambda txn: txn.new_id("masters"))
+    assert path.kit.call(db.write, turns.take, "reporter:r", there) is False
+    assert path.kit.call(db.write, turns.take, "reporter:r", here) is True
+    now = path.kit.reactor.seconds()
+    path.kit.stop()
+
+    path = path_with(tmp_path, list, now=now)
+    db = path.master.db
+
+    def other(txn: Any) -> None:
+        txn.insert(
+            schema.masters,
+            id=there,
+            name="there",
+            active=1,
+            last_active=now,
+            lease_until=now + 600,
+            epoch=1,
+            last_batch=0,
+        )
+        assert turns.take(txn, "reporter:r", there)
+
+    path.kit.call(db.write, other)
+    made = path.kit.loader.config
+    path.kit.reconfig(lambda: {**made(), "services": [Recorder(name="r")]})
+    build(path)
+    path.kit.advance(120)
+    assert service(path, "r").sent == []
+    path.kit.call(db.write, masters.stop, there)
+    path.kit.advance(60)
+    build(path)
+    assert service(path, "r").bodies() == ["b 2 success"]
+    path.kit.stop()
