@@ -44,8 +44,14 @@ STEPS = {
         "StringDownload",
     ),
     **names("steps.worker", "CopyDirectory", "FileExists", "MakeDirectory", "RemoveDirectory", "SetPropertiesFromEnv"),
+    **names("steps.source.bzr", "Bzr"),
+    **names("steps.source.cvs", "CVS"),
+    **names("steps.source.darcs", "Darcs"),
     **names("steps.source.git", "Git", "GitCommit", "GitPush", "GitTag"),
     **names("steps.source.github", "GitHub"),
+    **names("steps.source.mercurial", "Mercurial"),
+    **names("steps.source.mtn", "Monotone"),
+    **names("steps.source.svn", "SVN"),
     **names("steps.trigger", "Trigger"),
 }
 

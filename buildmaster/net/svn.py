@@ -64,6 +64,36 @@ def parse_root(output: bytes | str) -> str:
     return root.rstrip("/")
 
 
+@attrs.frozen
+class Info:
+    """What is checked out in a directory."""
+
+    url: str
+    revision: str
+    last_changed: str  # the revision in which the directory was changed last
+
+
+def parse_info(output: bytes | str) -> Info:
+    """Read ``svn info --xml`` of one directory.  Raises ValueError for what is no such thing."""
+    entry = _parse(output).find("entry")
+    url = entry.findtext("url") if entry is not None else None
+    if entry is None or not url:
+        raise ValueError("svn info names no URL")
+    commit = entry.find("commit")
+    last = commit.attrib.get("revision", "") if commit is not None else ""
+    return Info(url.rstrip("/"), entry.attrib.get("revision", ""), last)
+
+
+def parse_unversioned(output: bytes | str) -> list[str]:
+    """The paths that are not under version control, in what ``svn status --xml`` prints."""
+    return [
+        entry.attrib["path"]
+        for entry in _parse(output).iter("entry")
+        for status in entry.iterfind("wc-status")
+        if status.attrib.get("item") in ("unversioned", "ignored")
+    ]
+
+
 def _parse(output: bytes | str) -> ET.Element:
     try:
         return ET.fromstring(output)
