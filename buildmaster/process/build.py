@@ -30,6 +30,7 @@ from buildmaster.locks import LockSet
 from buildmaster.process import build_properties
 from buildmaster.process.build_record import BuildRecord
 from buildmaster.process.build_run import BuildRun
+from buildmaster.process.build_sources import BuildSources
 from buildmaster.process.expectations import ExpectationStore
 from buildmaster.process.preparation import PreparationStep
 from buildmaster.process.step_factory import create_step_from_step_or_factory
@@ -46,7 +47,7 @@ NO_REASON = "<no reason given>"
 MAX_STEP_NAME = 50
 
 
-class Build(PropertiesMixin):
+class Build(BuildSources, PropertiesMixin):
     """One run of a builder's steps for one or more requests.
 
     Whoever starts it sets ``buildid``, ``number`` and, if at hand, ``row`` (the stored
@@ -145,40 +146,6 @@ class Build(PropertiesMixin):
     def setup_connection(self, conn: Any) -> None:
         """The worker is ready; commands go over this connection."""
         self.conn = conn
-
-    # -- sources ---------------------------------------------------------------------------------------------------
-
-    def getSourceStamp(self, codebase: str = "") -> Any:
-        """The source stamp of a codebase, or None."""
-        return next((source for source in self.sources if source.codebase == codebase), None)
-
-    def getAllSourceStamps(self) -> list[Any]:
-        """The source stamps, one for each codebase."""
-        return list(self.sources)
-
-    @staticmethod
-    def allChangesFromSources(sources: Iterable[Any]) -> Iterable[Any]:
-        """The changes of source stamps."""
-        for source in sources:
-            yield from source.changes
-
-    def allChanges(self) -> list[Any]:
-        """The changes that are built."""
-        return list(self.allChangesFromSources(self.sources))
-
-    def allFiles(self) -> list[str]:
-        """The files of all changes."""
-        return [name for change in self.allChanges() for name in change.files]
-
-    def blamelist(self) -> list[str]:
-        """The authors of the changes and patches, each once, sorted."""
-        authors = {change.who for change in self.allChanges()}
-        authors.update(source.patch_info[0] for source in self.sources if source.patch_info)
-        return sorted(author for author in authors if author)
-
-    def changesText(self) -> str:
-        """The changes as text."""
-        return "\n\n".join(change.asText() for change in self.allChanges())
 
     # -- who it is -------------------------------------------------------------------------------------------------
 
@@ -289,19 +256,24 @@ class Build(PropertiesMixin):
         return name
 
     def addStepsAfterCurrentStep(self, step_factories: Iterable[Any]) -> Any:
-        """Run more steps, made from these factories, right after the running one."""
-        return self._add_steps(step_factories, 0)
+        """Run more steps, made from these factories, right after the running one.  A Deferred, which fires at once."""
+        return self._add_steps(step_factories, lambda: 0)
 
     def addStepsAfterLastStep(self, step_factories: Iterable[Any]) -> Any:
-        """Run more steps, made from these factories, at the end."""
-        return self._add_steps(step_factories, len(self.steps))
+        """Run more steps, made from these factories, at the end.  A Deferred, which fires at once."""
+        return self._add_steps(step_factories, lambda: len(self.steps))
 
-    def _add_steps(self, step_factories: Iterable[Any], at: int) -> defer.Deferred[None]:
-        steps = self.setupBuildSteps(step_factories)
-        for step in steps:
-            step.setupProgress()
-        self.steps[at:at] = steps
-        return defer.succeed(None)
+    def _add_steps(self, step_factories: Iterable[Any], place: Callable[[], int]) -> defer.Deferred[None]:
+        def insert(steps: Any) -> None:
+            for step in steps:
+                step.setupProgress()
+            self.steps[place() : place()] = steps
+
+        made = self.setupBuildSteps(step_factories)
+        if isinstance(made, (list, tuple)):
+            insert(made)  # mistakes are raised where the call stands
+            return defer.succeed(None)
+        return as_deferred(made).addCallback(insert)
 
     # -- running ---------------------------------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from twisted.internet import defer
+from twisted.internet import defer, task
 
 from buildmaster.base.results import CANCELLED, EXCEPTION, FAILURE, RETRY, SKIPPED, SUCCESS, WARNINGS
 from buildmaster.db import journal
@@ -14,6 +14,7 @@ from buildmaster.locks import MasterLock
 from buildmaster.process.build import Build
 from buildmaster.process.buildstep import BuildStep
 from buildmaster.process.factory import BuildFactory
+from buildmaster.process.logobserver import LogLineObserver
 from buildmaster.properties import Interpolate, Property, renderer
 from buildmaster.steps.shell import ShellCommand
 from tests.support.buildkit import BuildKit
@@ -211,6 +212,24 @@ def test_steps_can_be_added_while_the_build_runs(start):
     assert kit.build()["results"] == SUCCESS
     assert [step["name"] for step in kit.steps()] == ["answer", "next", "after next", "planned", "last"]
     assert finished_in_order(kit) == ["answer", "next", "after next", "planned", "last"]
+
+
+def test_steps_can_be_added_to_a_build_that_makes_its_steps_in_a_coroutine(start):
+    class Slow(Build):
+        async def setupBuildSteps(self, step_factories):
+            await task.deferLater(self.master.reactor, 1, lambda: None)
+            return super().setupBuildSteps(step_factories)
+
+    async def add(step):
+        await step.build.addStepsAfterLastStep([good(name="last")])
+        await step.build.addStepsAfterCurrentStep([good(name="next")])
+        return SUCCESS
+
+    factory = BuildFactory([Answer(add), good(name="planned")])
+    factory.buildClass = Slow
+    kit = start(factory=factory)
+    kit.build(10)
+    assert finished_in_order(kit) == ["answer", "next", "planned", "last"]
 
 
 def finished_in_order(kit: BuildKit) -> list[str]:
@@ -413,6 +432,34 @@ def test_the_expected_time_is_learnt(start):
     kit.advance(100)
     kit.build(30)
     assert kit.running.eta() == pytest.approx(70)
+
+
+def test_a_metric_tells_more_than_the_clock(start):
+    class Counting(LogLineObserver):
+        def outLineReceived(self, line):
+            self.step.setProgress("tests", int(line))
+
+    class Tests(ShellCommand):
+        progressMetrics = ("tests",)
+
+        def __init__(self, **kwargs):
+            super().__init__(**kwargs)
+            self.addLogObserver("stdio", Counting())
+
+    numbers = iter([[1, 2, 3, 4], [1, 2, 3]])
+
+    async def script(command):
+        for number in next(numbers):
+            command.out(f"{number}\n")
+            await command.sleep(25)
+        command.rc(0)
+
+    kit = start(Tests(command="x"), script=script)
+    kit.build(200)
+    kit.build(10)
+    assert kit.running.eta() == pytest.approx(75)  # one of four tests
+    kit.advance(45)
+    assert kit.running.eta() == pytest.approx(25)
 
 
 def test_what_was_learnt_outlives_the_master(tmp_path):
