@@ -77,9 +77,12 @@ class StepProgress:
         """One of its metrics has this value now."""
         self.metrics[metric] = value
 
-    def count_output(self, _: str | None, text: str | None) -> None:
-        """Watches the step's main log: the amount of output is a metric of every step."""
-        if text:
+    def count_output(self, stream: str | None, text: str | None) -> None:
+        """Watches the step's main log: the amount of output is a metric of every step.
+
+        What the worker tells about the command, all of it at the beginning and the end, does not count.
+        """
+        if text and stream != "h":
             self.metrics["output"] = self.metrics.get("output", 0) + len(text)
 
     def finish(self) -> None:
