@@ -56,6 +56,7 @@ STEPS = {
 }
 
 CHANGES = {
+    **names("changes.hgpoller", "HgPoller"),
     **names("changes.gitpoller", "GitPoller"),
     **names("changes.svnpoller", "SVNPoller"),
     **names("changes.pb", "PBChangeSource"),

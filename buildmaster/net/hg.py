@@ -16,6 +16,9 @@ NEWEST = "first(present('@') + present('default') + tip)"
 LOG_TEMPLATE = "{node}\\0{date|hgdate}\\0{author}\\0{desc}\\0{files|count}\\0{files % '{file}\\0'}"
 """A record a revision, of fields that each end with a NUL; how many files follow is told before them."""
 
+HEADS_TEMPLATE = "{node} {branch}\\0{bookmarks % '{bookmark}\\0'}\\n"
+"""A line a revision: its branch and its bookmarks, each with a NUL behind it."""
+
 _node = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
@@ -54,6 +57,17 @@ def bookmark_set(name: str) -> str:
 def ancestors_of(nodes: Iterable[str]) -> str:
     """These revisions, as far as they are there, and all that they are based on."""
     return f"::({' + '.join(f'present({node})' for node in nodes) or 'none()'})"
+
+
+def parse_heads(output: bytes) -> list[tuple[str, str, list[str]]]:
+    """Read what ``hg log`` prints by :data:`HEADS_TEMPLATE`: identifier, branch and bookmarks of each revision."""
+    heads = []
+    for line in output.decode("utf-8", "replace").split("\n"):
+        node, _, names = line.partition(" ")
+        if names:
+            branch, *bookmarks, _ = names.split("\0")
+            heads.append((node, branch, bookmarks))
+    return heads
 
 
 def parse_log(output: bytes, encoding: str) -> list[Commit]:
