@@ -17,18 +17,11 @@ from typing import IO, Any
 
 from twisted.python import log
 
+from buildmaster.process import archives
+from buildmaster.process.archives import ArchiveLimits, TransferRefused
+
 MAX_READ = 1024 * 1024
 """Bytes that a worker gets by one ``read``, however many it asks for."""
-
-MAX_ENTRIES = 1_000_000
-"""Files and directories in one archive."""
-
-MAX_UNPACKED = 64 * 1024**3
-"""Bytes that one archive may unpack to."""
-
-
-class TransferRefused(Exception):
-    """A worker sent more than was asked for, or something that is not allowed; the text is shown in its log."""
 
 
 class FileWriter:
@@ -107,7 +100,7 @@ class DirectoryWriter(FileWriter):
     """Receives a tar archive and unpacks it into ``destroot``.
 
     ``compress`` is None, ``"gz"`` or ``"bz2"``; ``maxsize`` counts the bytes sent.  With ``in_thread(function)``, which
-    returns a Deferred, the unpacking is done there.
+    returns a Deferred, the unpacking is done there.  ``limits`` are those of what is unpacked.
     """
 
     def __init__(
@@ -117,7 +110,9 @@ class DirectoryWriter(FileWriter):
         compress: str | None,
         mode: int | None,
         in_thread: Callable[[Callable[[], None]], Any] | None = None,
+        limits: ArchiveLimits = ArchiveLimits(),
     ) -> None:
+        self.limits = limits
         self.destroot = os.path.abspath(destroot)
         self.compress = compress
         self._in_thread = in_thread
@@ -135,15 +130,7 @@ class DirectoryWriter(FileWriter):
 
     def _unpack(self) -> None:
         try:
-            mode = f"r:{self.compress or ''}"
-            with tarfile.open(self.tarname, mode) as archive:  # type: ignore[call-overload]
-                members = list(_checked_members(archive, self.destroot))
-                for member in members:
-                    _check_place(member, self.destroot)  # again: links that lie there now count too
-                    archive.extract(member, self.destroot, **_FILTER)
-            self._apply_mode(members)
-        except (tarfile.TarError, EOFError) as e:
-            raise TransferRefused(f"the archive cannot be unpacked: {e}") from e
+            self._apply_mode(archives.unpack(self.tarname, self.compress, self.destroot, self.limits))
         finally:
             self.purge()
 
@@ -160,55 +147,6 @@ class DirectoryWriter(FileWriter):
 
     def remote_unpack(self) -> Any:
         return self.unpack()
-
-
-def _checked_members(archive: tarfile.TarFile, destroot: str) -> list[tarfile.TarInfo]:
-    """All members, made safe; raises :class:`TransferRefused` at the first that is not."""
-    members: list[tarfile.TarInfo] = []
-    size = 0
-    for member in archive:
-        parts = member.name.split("/")
-        if member.name.startswith("/") or ".." in parts:
-            raise TransferRefused(f"the archive names {member.name!r}, which is outside of its directory")
-        if not (member.isfile() or member.isdir() or member.issym() or member.islnk()):
-            raise TransferRefused(f"the archive has {member.name!r}, which is neither file, directory nor link")
-        _check_place(member, destroot)
-        _make_harmless(member)
-        size += member.size
-        members.append(member)
-        if len(members) > MAX_ENTRIES or size > MAX_UNPACKED:
-            raise TransferRefused("the archive is too large")
-    return members
-
-
-_FILTER: dict[str, Any] = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
-"""Python's own protection, which 3.11 has from 3.11.4 on; ours does not rely on it."""
-
-
-def _check_place(member: tarfile.TarInfo, destroot: str) -> None:
-    """Raise :class:`TransferRefused` if a member, or what it links to, lies outside of the destination."""
-    if os.path.isabs(member.name) or not _inside(destroot, member.name):
-        raise TransferRefused(f"the archive is not safe: {member.name!r} would be put outside the destination")
-    if not (member.issym() or member.islnk()):
-        return
-    beside = os.path.dirname(member.name) if member.issym() else ""
-    if os.path.isabs(member.linkname) or not _inside(destroot, beside, member.linkname):
-        raise TransferRefused(f"the archive is not safe: the link {member.name!r} leads outside the destination")
-
-
-def _inside(root: str, *parts: str) -> bool:
-    real = os.path.realpath(root)
-    return os.path.commonpath([real, os.path.realpath(os.path.join(real, *parts))]) == real
-
-
-def _make_harmless(member: tarfile.TarInfo) -> None:
-    """Files become ours, are not writable for others and have no set-user-id bits."""
-    if hasattr(os, "getuid"):
-        member.uid, member.gid, member.uname, member.gname = os.getuid(), os.getgid(), "", ""
-    if member.isfile():
-        member.mode = member.mode & 0o755 | 0o600
-    elif member.isdir():
-        member.mode = member.mode & 0o755 | 0o700
 
 
 class StringFileWriter:

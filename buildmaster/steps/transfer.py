@@ -31,6 +31,8 @@ class _TransferBuildStep(BuildStep):
     haltOnFailure = True
     flunkOnFailure = True
     stdio_log: Any = None
+    archive_limits = remotetransfer.ArchiveLimits()
+    """How many files an uploaded directory may hold, and of what size; a subclass may set others."""
 
     def __init__(self, workdir: Any = None, **buildstep_kwargs: Any) -> None:
         if workdir is not None:
@@ -64,7 +66,7 @@ class _TransferBuildStep(BuildStep):
     async def _upload_directory(self, source: str, masterdest: str, options: dict[str, Any]) -> int:
         self.checkWorkerHasCommand("uploadDirectory")
         writer = remotetransfer.DirectoryWriter(
-            masterdest, options["maxsize"], options["compress"], None, self.master.in_thread
+            masterdest, options["maxsize"], options["compress"], None, self.master.in_thread, self.archive_limits
         )
         args = {_source_key(self, "uploadDirectory"): source, "workdir": self.workdir, "writer": writer, **options}
         return await self._transfer(makeStatusRemoteCommand(self, "uploadDirectory", args), writer)
@@ -249,7 +251,11 @@ class MultipleFileUpload(_TransferBuildStep, CompositeStepMixin):
     @deferred
     async def startUpload(self, source: str, destdir: str) -> int:
         """Bring what ``source`` is, file or directory, into ``destdir``; a Deferred of the results."""
-        masterdest = os.path.join(destdir, self.worker.path_module.basename(source))
+        name = self.worker.path_module.basename(source)
+        if not _is_plain(name):
+            self.stdio_log.addStderr(f"{source!r} does not end with the name of a file that the master can use\n")
+            return FAILURE
+        masterdest = os.path.join(destdir, name)
         path = self.worker.path_module.join(self.workdir, source)
         command = makeStatusRemoteCommand(self, "stat", {"file": path, "workdir": self.workdir})
         await self.runCommand(command)
@@ -314,6 +320,11 @@ class MultipleFileUpload(_TransferBuildStep, CompositeStepMixin):
             for path in await self.runGlob(paths.join(self.workdir, pattern), abandonOnFailure=False):
                 found[_relative(paths, path, self.workdir)] = None
         return sorted(found)
+
+
+def _is_plain(name: str) -> bool:
+    """Whether this is a name in a directory, and nothing else, on the master: a worker may answer with anything."""
+    return name not in ("", os.curdir, os.pardir) and os.path.basename(name) == name and "\0" not in name
 
 
 def _relative(paths: Any, path: str, workdir: str) -> str:

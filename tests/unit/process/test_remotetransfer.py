@@ -8,8 +8,9 @@ import tarfile
 
 import pytest
 
-from buildmaster.process import remotetransfer
 from buildmaster.process.remotetransfer import (
+    MAX_READ,
+    ArchiveLimits,
     DirectoryWriter,
     FileReader,
     FileWriter,
@@ -118,12 +119,96 @@ def test_an_archive_that_leads_out_is_refused_before_anything_is_written(tmp_pat
     assert os.listdir(tmp_path) == ["out"]
 
 
-def test_an_archive_of_too_many_files_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(remotetransfer, "MAX_ENTRIES", 2)
-    writer = DirectoryWriter(str(tmp_path / "out"), None, None, None)
-    writer.write(archive(*((entry(str(n)), b"") for n in range(3))))
-    with pytest.raises(TransferRefused, match="too large"):
-        writer.unpack()
+def unpacked(tmp_path, data, compress=None, **limits):
+    writer = DirectoryWriter(str(tmp_path / "out"), None, compress, None, limits=ArchiveLimits(**limits))
+    writer.write(data)
+    writer.unpack()
+
+
+def test_an_archive_of_too_many_files_is_refused(tmp_path):
+    files = archive(*((entry(str(n)), b"") for n in range(3)))
+    with pytest.raises(TransferRefused, match="too large: it has more than 2 entries"):
+        unpacked(tmp_path, files, entries=2)
+    assert os.listdir(tmp_path / "out") == []
+    unpacked(tmp_path, files, entries=3)
+    assert sorted(os.listdir(tmp_path / "out")) == ["0", "1", "2"]
+
+
+@pytest.mark.parametrize("compress", ["gz", "bz2"])
+def test_an_archive_that_grows_beyond_all_measure_is_refused(tmp_path, compress):
+    """Six megabytes of nothing in some bytes: refused before they are unpacked to anywhere."""
+    bomb = archive((entry("zeros"), bytes(6_000_000)), compress=compress)
+    with pytest.raises(TransferRefused, match=f"its {len(bomb)} bytes unpack to more than 1000000"):
+        unpacked(tmp_path, bomb, compress, ratio=2, free=1_000_000)
+    with pytest.raises(TransferRefused, match=f"its {len(bomb)} bytes unpack to more than 5999999"):
+        unpacked(tmp_path, bomb, compress, size=5_999_999)
+    assert os.listdir(tmp_path / "out") == []
+    unpacked(tmp_path, bomb, compress, size=6_000_000)
+    assert (tmp_path / "out/zeros").stat().st_size == 6_000_000
+
+
+def lie(size: int, kind: bytes = tarfile.REGTYPE) -> bytes:
+    """A header that promises more than there is."""
+    info = entry("lie", kind)
+    info.size = size
+    return info.tobuf(tarfile.GNU_FORMAT)
+
+
+def deep(levels: int) -> bytes:
+    """A long name for a long name for a long name …"""
+    head = entry("x", tarfile.GNUTYPE_LONGNAME)
+    head.size = 1
+    return (head.tobuf() + b"x".ljust(512, b"\0")) * levels + entry("end").tobuf() + bytes(1024)
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        pytest.param(lie(10**15), "too large: its", id="size"),
+        pytest.param(lie(10**9, tarfile.GNUTYPE_LONGNAME), "attributes of an entry are too large", id="long-name"),
+        pytest.param(lie(10**9, tarfile.XHDTYPE), "attributes of an entry are too large", id="attributes"),
+        pytest.param(lie(-512), "with the size -512", id="negative"),
+        pytest.param(lie(-512, tarfile.XHDTYPE), "attributes of an entry are too large", id="negative-attributes"),
+        pytest.param(deep(900), "cannot be unpacked: maximum recursion", id="deep"),
+        pytest.param(archive((entry("x" * 300), b"")), "cannot be unpacked: .*File name too long", id="name-too-long"),
+        pytest.param(
+            archive((entry("a"), b""), (entry("a/b"), b"")),
+            "cannot be unpacked: .*[Nn]ot a directory|exists",
+            id="in-file",
+        ),
+        pytest.param(archive((entry("a"), b"xyz"))[:700], "cannot be unpacked: unexpected end of data", id="cut-off"),
+        pytest.param(entry("s", tarfile.GNUTYPE_SPARSE).tobuf() + bytes(1024), "neither file, directory", id="sparse"),
+    ],
+)
+def test_an_archive_made_to_do_harm_is_refused_with_a_reason(tmp_path, data, words):
+    with pytest.raises(TransferRefused, match=words):
+        unpacked(tmp_path, data)
+    assert os.listdir(tmp_path) == ["out"]
+
+
+def test_an_archive_can_not_lead_out_by_links_that_it_brings_or_finds(tmp_path):
+    out = tmp_path / "out"
+    (out / "in").mkdir(parents=True)
+    os.symlink(tmp_path, out / "found")
+    for bad in (
+        [entry("found/x")],
+        [entry("found/x", tarfile.LNKTYPE, "in")],
+        [entry("l", tarfile.SYMTYPE, "found/y")],
+    ):
+        with pytest.raises(TransferRefused, match="not safe"):
+            unpacked(tmp_path, archive(*((one, b"") for one in bad)))
+    chain = [entry("in/up", tarfile.SYMTYPE, ".."), entry("in/up/up", tarfile.SYMTYPE, "../.."), entry("up/x")]
+    with pytest.raises(TransferRefused, match="not safe"):
+        unpacked(tmp_path, archive(*((one, b"") for one in chain)))
+    assert sorted(os.listdir(tmp_path)) == ["out"]
+
+
+def test_what_is_unpacked_has_no_special_rights_and_a_time_that_there_is(tmp_path):
+    strange = entry("run", mode=0o6777)
+    strange.mtime, strange.uid, strange.uname = 2**40, 1, "daemon"
+    unpacked(tmp_path, archive((strange, b"")))
+    found = (tmp_path / "out/run").stat()
+    assert (found.st_mode & 0o7777, found.st_mtime, found.st_uid) == (0o755, 0, os.getuid())
 
 
 def test_what_is_no_archive_is_refused(tmp_path):
@@ -135,9 +220,9 @@ def test_what_is_no_archive_is_refused(tmp_path):
 
 def test_a_reader_gives_no_more_than_its_limit_at_once(tmp_path):
     path = tmp_path / "big"
-    path.write_bytes(b"x" * (remotetransfer.MAX_READ + 10))
+    path.write_bytes(b"x" * (MAX_READ + 10))
     reader = FileReader(path.open("rb"))
-    assert [len(reader.remote_read(10**9)) for _ in range(3)] == [remotetransfer.MAX_READ, 10, 0]
+    assert [len(reader.remote_read(10**9)) for _ in range(3)] == [MAX_READ, 10, 0]
     reader.remote_close()
     assert reader.remote_read(5) == b""
 

@@ -12,6 +12,7 @@ import pytest
 
 from buildmaster.base.errors import ConfigErrors
 from buildmaster.base.results import EXCEPTION, FAILURE, SKIPPED, SUCCESS
+from buildmaster.process.remotetransfer import ArchiveLimits
 from buildmaster.properties import Interpolate, Property
 from buildmaster.steps import transfer
 from tests.support.one_step import run_steps
@@ -119,6 +120,7 @@ def test_a_directory_may_not_leave_its_place(tmp_path):
     step = transfer.DirectoryUpload(workersrc="docs", masterdest="site")
     done = run_steps(tmp_path, step, script=worker_with({"docs": {"../../evil": b"1"}}))
     assert done.results == EXCEPTION
+    assert "the archive names '../../evil', which is outside of its directory" in done.logs["err.text"]
     assert os.listdir(tmp_path / "site") == []
 
 
@@ -134,6 +136,39 @@ def test_patterns_are_looked_up_on_the_worker(tmp_path):
     done = run_steps(tmp_path, step, script=worker_with({"b": b"1", "a": b"2"}))
     assert done.commands[0] == ("glob", {"path": "build/*", "logEnviron": False})
     assert sorted(os.listdir(tmp_path / "up")) == ["a", "b"]
+
+
+@pytest.mark.parametrize("name", ["..", ".", "docs/..", "/etc/..", "", "a\0b"])
+def test_no_name_that_a_worker_answers_leads_anywhere_else(tmp_path, name):
+    """A worker that lies about what its directory holds, and sends an archive for whatever it said."""
+
+    async def script(command):
+        if command.name == "glob":
+            command.send(files=[f"build/{name}"])
+        elif command.name == "stat":
+            command.send(stat=(stat.S_IFDIR, 0, 0, 0, 0, 0, 0, 0, 0, 0))
+        elif command.name == "uploadDirectory":
+            await command.write(tar_of(evil=b"1"))
+            await command.call("remote_unpack")
+        command.rc(0)
+
+    step = transfer.MultipleFileUpload(workersrcs="*", masterdest="deep/up", glob=True)
+    done = run_steps(tmp_path, step, script=script)
+    assert (done.results, [p.name for p in tmp_path.rglob("evil*")]) == (FAILURE, [])
+    assert "does not end with the name of a file that the master can use" in done.logs["stdio"]
+
+
+class SmallUpload(transfer.DirectoryUpload):
+    """No more than two files."""
+
+    archive_limits = ArchiveLimits(entries=2)
+
+
+def test_the_limits_of_an_archive_are_the_steps(tmp_path):
+    script = worker_with({"docs": {"a": b"1", "b": b"2", "c": b"3"}})
+    done = run_steps(tmp_path, SmallUpload(workersrc="docs", masterdest="site"), script=script)
+    assert done.results == EXCEPTION
+    assert "the archive is too large: it has more than 2 entries" in done.logs["err.text"]
 
 
 def test_no_file_is_no_failure(tmp_path):
