@@ -13,7 +13,7 @@ import msgspec
 
 from buildmaster.base.times import datetime2epoch
 
-_SIMPLE = (str, int, float, bool, type(None))
+_SIMPLE = frozenset({str, int, float, bool, type(None)})
 
 
 def plain(value: Any) -> Any:
@@ -21,10 +21,26 @@ def plain(value: Any) -> Any:
 
     Parts that are plain already are not copied.
     """
-    if isinstance(value, _SIMPLE):
+    kind = type(value)  # its very type first: an answer is made of thousands of these
+    if kind in _SIMPLE:
+        return value
+    if issubclass(kind, dict):
+        return {
+            key if type(key) is str else _key(key): item if type(item) in _SIMPLE else plain(item)
+            for key, item in value.items()
+        }
+    if kind is list or kind is tuple:
+        return [item if type(item) in _SIMPLE else plain(item) for item in value]
+    if kind is datetime.datetime:
+        return int(value.timestamp())
+    return _rarely(value)
+
+
+def _rarely(value: Any) -> Any:
+    if isinstance(value, (str, int, float)):
         return value
     if isinstance(value, Mapping):
-        return {_key(key): item if isinstance(item, _SIMPLE) else plain(item) for key, item in value.items()}
+        return plain(dict(value))
     if isinstance(value, datetime.datetime):
         return datetime2epoch(value)
     if isinstance(value, (bytes, bytearray)):
