@@ -67,6 +67,7 @@ class BuilderConfig(ConfiguredMixin):
         self.env = self._check_dict("env", env)
         self.properties = self._check_dict("properties", properties)
         self.defaultProperties = self._check_dict("defaultProperties", defaultProperties)
+        self._check_virtual({**self.defaultProperties, **self.properties})
         self.collapseRequests = self._check_switch("collapseRequests", collapseRequests)
         self.description = self._check_text("description", description)
         self.description_format = self._check_format(description_format)
@@ -172,6 +173,12 @@ class BuilderConfig(ConfiguredMixin):
             if not isinstance(key, str):
                 error(f"{self._what}: the keys of {what} must be strings, but one is {show(key)}")
         return dict(value)
+
+    def _check_virtual(self, properties: Mapping[str, Any]) -> None:
+        for name in ("virtual_builder_name", "virtual_builder_description", "virtual_builder_project"):
+            if not isinstance(properties.get(name), str | None):
+                shown = show(properties[name])
+                error(f"{self._what}: the property {name} must be text, known before the build begins, not {shown}")
 
     def _check_text(self, what: str, value: Any) -> str | None:
         if value is not None and not isinstance(value, str):

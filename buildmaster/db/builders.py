@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import attrs
 import msgspec
 import sqlalchemy as sa
 
-from buildmaster.db import schema
+from buildmaster.db import projects, schema
 from buildmaster.db.txn import Txn
 
 _builders, _links = schema.builders, schema.builder_masters
@@ -53,6 +54,29 @@ def set_of_master(txn: Txn, masterid: int, names: Sequence[str]) -> dict[str, in
             txn.insert(_links, builderid=builderid, masterid=masterid)
             txn.note("builder", "started", builderid=builderid, masterid=masterid, name=name)
     return wanted
+
+
+@attrs.frozen
+class VirtualBuilder:
+    """A builder that is no more than a name, under which builds of others are shown."""
+
+    name: str
+    description: str | None = None
+    project: str | None = None
+    tags: tuple[str, ...] = ()
+
+
+VIRTUAL_TAG = "_virtual_"
+"""What marks a virtual builder, which no master is configured with, as one that is in use."""
+
+
+def find_virtual(txn: Txn, virtual: VirtualBuilder) -> int:
+    """The id of a virtual builder, which is stored if it is new; what is said of it is kept up to date."""
+    builderid = find_id(txn, virtual.name)
+    projectid = projects.find_id(txn, virtual.project) if virtual.project else None
+    tags = [*dict.fromkeys(virtual.tags), VIRTUAL_TAG]
+    update_info(txn, builderid, virtual.description, None, None, projectid, tags)
+    return builderid
 
 
 def update_info(

@@ -16,9 +16,10 @@ from twisted.logger import Logger
 from buildmaster.base.aio import maybe
 from buildmaster.base.records import Request
 from buildmaster.base.results import EXCEPTION
-from buildmaster.db import builds, loading, requests
+from buildmaster.db import builders, builds, loading, requests
 from buildmaster.db.builds import BuildRow
 from buildmaster.db.txn import Txn
+from buildmaster.process import virtual
 from buildmaster.process.builder import Builder
 from buildmaster.process.buildrequest import BuildRequest
 
@@ -42,21 +43,32 @@ Started = tuple[dict[int, BuildRow], Mapping[int, loading.LoadedRequest]]
 
 
 def claim_and_add(
-    txn: Txn, claims: Sequence[requests.Claim], masterid: int, epoch: int, load: Sequence[int]
+    txn: Txn,
+    claims: Sequence[requests.Claim],
+    masterid: int,
+    epoch: int,
+    load: Sequence[int],
+    naming: Mapping[int, virtual.Naming],
 ) -> Started:
-    """Claim requests and store their builds; returns those that were got: request → build, and request → its data."""
+    """Claim requests and store their builds; returns those that were got: request → build, and request → its data.
+
+    The data are those of the requests in ``load``; ``naming`` tells of each request which virtual builder it names.
+    """
     claimed = requests.claim(txn, claims, masterid)
+    loaded = loading.of_requests(txn.conn, [claimed[requestid] for requestid in load if requestid in claimed])
     numbers: dict[int, int] = {}
     rows: dict[int, BuildRow] = {}
     for one in claims:
         if one.requestid not in claimed or one.requestid in rows:
             continue
-        number = numbers.get(one.builderid) or builds.next_number(txn, one.builderid)
-        numbers[one.builderid] = number + 1
+        other = naming[one.requestid].named(loaded.get(one.requestid))
+        builderid = one.builderid if other is None else builders.find_virtual(txn, other)
+        number = numbers.get(builderid) or builds.next_number(txn, builderid)
+        numbers[builderid] = number + 1
         rows[one.requestid] = builds.add(
-            txn, one.builderid, one.requestid, one.workerid, masterid, "starting", number=number, epoch=epoch
+            txn, builderid, one.requestid, one.workerid, masterid, "starting", number=number, epoch=epoch
         )
-    return rows, loading.of_requests(txn.conn, [claimed[requestid] for requestid in load if requestid in rows])
+    return rows, loaded
 
 
 class Starter:
@@ -123,9 +135,10 @@ class Starter:
             for c in choices
         ]
         load = [c.request.requestid for c in choices if c.object is None]
+        naming = {c.request.requestid: virtual.Naming.of(c.builder.config, c.object) for c in choices}
         db = self._master.db
         try:
-            rows, loaded = await db.write(claim_and_add, claims, self._master.masterid, db.epoch, load)
+            rows, loaded = await db.write(claim_and_add, claims, self._master.masterid, db.epoch, load, naming)
         except Exception:  # policy: retry; nothing was stored
             log.failure("{n} requests could not be claimed; they are tried again in {s:g} s", n=len(choices), s=PAUSE)
             for choice in choices:

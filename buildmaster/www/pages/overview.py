@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from buildmaster.data.resultspec import Filter
+from buildmaster.db.builders import VIRTUAL_TAG
 from buildmaster.www.frontend import versions
 from buildmaster.www.pages.page import Context, Filters, Page
 from buildmaster.www.pages.visit import Visit, together
@@ -22,6 +23,11 @@ CHIPS_SHOWN = 60
 RUNNING = [Filter("complete", "eq", [False])]
 FINISHED = [Filter("complete", "eq", [True])]
 PENDING = [Filter("complete", "eq", [False]), Filter("claimed", "eq", [False])]
+
+
+def in_use(builder: Mapping[str, Any]) -> bool:
+    """Whether a master is configured with a builder, or it is a virtual one."""
+    return bool(builder["masterids"]) or VIRTUAL_TAG in builder["tags"]
 
 
 def names(builders: Iterable[Mapping[str, Any]]) -> dict[int, str]:
@@ -44,7 +50,7 @@ async def home(visit: Visit) -> Context:
         "last": {build["builderid"]: build for build in reversed(newest)},
         "chips_shown": CHIPS_SHOWN,
         "names": names(builders),
-        "builders": [builder for builder in builders if builder["masterids"]],
+        "builders": [builder for builder in builders if in_use(builder)],
         "workers": [worker for worker in workers if worker["configured_on"]],
         "connected": sum(1 for worker in workers if worker["connected_to"]),
         "pending": pending.total if pending.total is not None else len(pending),
@@ -54,7 +60,7 @@ async def home(visit: Visit) -> Context:
 async def builders_page(visit: Visit) -> Context:
     """All builders, or those whose name or tags are asked for, with their last builds."""
     wanted, tag, page = visit.argument("q").strip(), visit.argument("tag"), visit.number("page")
-    everything = [b for b in await visit.get("builders", order=["name"]) if b["masterids"] or visit.argument("all")]
+    everything = [b for b in await visit.get("builders", order=["name"]) if in_use(b) or visit.argument("all")]
     tags = sorted({tag for builder in everything for tag in builder["tags"]})
     found = [b for b in everything if wanted.lower() in b["name"].lower() and (not tag or tag in b["tags"])]
     shown = found[page * BUILDERS_SHOWN : (page + 1) * BUILDERS_SHOWN]
