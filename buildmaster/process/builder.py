@@ -10,6 +10,7 @@ from twisted.logger import Logger
 
 from buildmaster.base.aio import deferred, maybe
 from buildmaster.base.results import RETRY  # noqa: F401  documented as process.builder.RETRY
+from buildmaster.base.sameness import same, same_class
 from buildmaster.locks import LockPair
 from buildmaster.process.asking import ask, describe
 from buildmaster.process.awaitable import NEVER, Moment, Number
@@ -27,6 +28,12 @@ def enforceChosenWorker(bldr: Builder, workerforbuilder: Any, breq: BuildRequest
     if isinstance(wanted, str):
         return wanted == workerforbuilder.worker.workername
     return True
+
+
+def _same_config(old: Any, new: Any) -> bool:
+    """Whether two BuilderConfigs mean the same, wherever they stand in their files."""
+    parts = [{key: value for key, value in vars(one).items() if key != "config_place"} for one in (old, new)]
+    return same_class(type(old), type(new)) and same(*parts)
 
 
 class Builder(ReconfigurableServiceMixin, AsyncMultiService):
@@ -74,8 +81,11 @@ class Builder(ReconfigurableServiceMixin, AsyncMultiService):
         raise AssertionError(f"builder {self.name!r} is not in the new configuration")
 
     def take_config(self, config: Any, generation: int) -> None:
-        """Take over a BuilderConfig."""
-        if self.config is not None and self.config is not config:
+        """Take over a BuilderConfig.
+
+        It is a new object after each loading; running builds are old ones only if it says something else.
+        """
+        if self.config is not None and self.building and not _same_config(self.config, config):
             self.old_building.update(dict.fromkeys(self.building))
         self.config = config
         self.config_version = generation

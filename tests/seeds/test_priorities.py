@@ -105,7 +105,8 @@ def test_an_idle_builder_goes_first(path):
     it.attach("w1", ten_seconds)
     it.kit.call(it.master.data.updates.addBuildset, waited_for=False, builderids=[1], sourcestamps=[])
     it.kit.advance(1)
-    it.kit.reconfig()
+    config = it.kit.loader.config
+    it.kit.reconfig(lambda: _with_next_worker(config(), lambda builder, workers, request: workers[0]))
     for builderids in ([1], [2]):
         it.kit.call(it.master.data.updates.addBuildset, waited_for=False, builderids=builderids, sourcestamps=[])
     it.attach("w2", ten_seconds)
