@@ -82,6 +82,7 @@ REPORTERS: dict[str, str] = {
     **names("reporters.generators.buildset", "BuildSetCombinedStatusGenerator", "BuildSetStatusGenerator"),
     **names("reporters.generators.worker", "WorkerMissingGenerator"),
     **names("reporters.http", "HttpStatusPush"),
+    **names("reporters.mail", "MailNotifier"),
     **names(
         "reporters.message",
         "MessageFormatter",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -34,6 +34,23 @@ SOURCES = ("git", "svn", "hg", "cvs", "darcs", "bzr", "fossil")
 
 _KNOWN_USERS = 10_000
 
+NOTHING_GIVEN: dict[str, Any] = {
+    "files": None,
+    "comments": None,
+    "author": None,
+    "committer": None,
+    "revision": None,
+    "when_timestamp": None,
+    "branch": None,
+    "category": None,
+    "revlink": "",
+    "properties": None,
+    "repository": "",
+    "codebase": None,
+    "project": "",
+}
+"""The defaults of ``addChange``."""
+
 
 class InvalidChange(DataException, ValueError):
     """A change has a value that can't be stored; the message names the field."""
@@ -55,6 +72,25 @@ class ChangeIntake:
     ) -> int:
         """Store a change; returns its id.  Raises :class:`InvalidChange`."""
         return await self._store(await self.complete(given, category, codebase), src)
+
+    async def add_all(
+        self, given: Sequence[Mapping[str, Any]], src: str | None, idempotency_keys: Sequence[str] | None
+    ) -> list[int]:
+        """Store changes, all or none; returns their ids.  Raises :class:`InvalidChange`."""
+        new = []
+        for ordinal, one in enumerate(given):
+            arguments = {**NOTHING_GIVEN, **one}
+            unknown = sorted(set(arguments) - set(NOTHING_GIVEN))
+            if unknown:
+                raise TypeError(f"addChanges: a change has no {', '.join(unknown)}")
+            change = await self.complete(arguments, arguments.pop("category"), arguments.pop("codebase"))
+            if idempotency_keys is not None:
+                change = attrs.evolve(change, idempotency_key=idempotency_keys[ordinal])
+            new.append(change)
+        if src is not None and src not in SOURCES:
+            log.warn("changes have the unknown source {src}", src=src)
+            src = None
+        return await self._master.db.write(_add_all, new, src)
 
     async def complete(
         self, given: Mapping[str, Any], category: str | Callable[..., Any] | None, codebase: str | None
@@ -89,6 +125,15 @@ class ChangeIntake:
             self._users.clear()
         self._users[who] = uid
         return changeid
+
+
+def _add_all(txn: Txn, new: Sequence[NewChange], src: str | None) -> list[int]:
+    changeids = []
+    for change in new:
+        if src is not None and change.author:
+            change = attrs.evolve(change, uid=users.find_by_attribute(txn, change.author, src, change.author))
+        changeids.append(changes.add(txn, change))
+    return changeids
 
 
 def _add_with_user(txn: Txn, change: NewChange, src: str, author: str) -> tuple[int, int]:

@@ -23,6 +23,8 @@ from buildmaster.service import AsyncMultiService, ReconfigurableServiceMixin
 from buildmaster.www import origins, session
 from buildmaster.www.auth import SESSION_SECRET_LENGTH, AuthBase, AuthRootResource, NoAuth
 from buildmaster.www.avatar import AvatarResource
+from buildmaster.www.change_hook import ChangeHookResource, guarded
+from buildmaster.www.dashboards import DashboardsResource
 from buildmaster.www.frontend import ConfigResource, ThemeResource
 from buildmaster.www.late import metrics, websocket
 from buildmaster.www.pages.site import PagesRoot
@@ -54,9 +56,11 @@ class WWWService(ReconfigurableServiceMixin, AsyncMultiService):
         self.origins = origins.OriginPolicy()
         self.site: BuildbotSite | None = None
         self.port: str | None = None
+        self.dashboards: Any = None
         self._listening: Any = None
         self._warned_of: str | None = None
         self._auth: AuthBase = NoAuth()
+        self._hooks: Any = None
         self._resources: list[Any] = []
         self._open: list[Any] = []
         self._plugins: list[str] = []
@@ -100,7 +104,10 @@ class WWWService(ReconfigurableServiceMixin, AsyncMultiService):
         settings = Settings.of(new_config.www)
         root = PagesRoot(self.master)
         events, sockets = EventResource(self.master), websocket(self.master)
-        self._open = [events, sockets, root]
+        self._hooks = ChangeHookResource(self.master)
+        self._open = [events, sockets, root, self._hooks]
+        self.dashboards = DashboardsResource(self.master)
+        self._open.append(self.dashboards)
         children: dict[bytes, Any] = {
             b"api": RestRootResource(self.master),
             b"auth": AuthRootResource(self.master),
@@ -111,6 +118,7 @@ class WWWService(ReconfigurableServiceMixin, AsyncMultiService):
             b"static": StaticResource(),
             b"theme.css": ThemeResource(self.master),
             b"ws": sockets,
+            b"wsgi_dashboards": self.dashboards,
         }
         for path, resource in children.items():
             root.putChild(path, resource)
@@ -142,6 +150,7 @@ class WWWService(ReconfigurableServiceMixin, AsyncMultiService):
         if self.site is not None:
             self.site.session_lasts = expiry
             self.site.log_to(*self._access_log(self.settings))
+            self.site.resource.putChild(b"change_hook", guarded(self._hooks, self.settings.change_hook_auth))
             self.configPlugins(self.site.resource, new_config)
 
     def resourceNeedsReconfigs(self, resource: Any) -> None:
@@ -170,7 +179,7 @@ class WWWService(ReconfigurableServiceMixin, AsyncMultiService):
         """Close the port and all answers that would otherwise never end."""
         await self._stop_listening()
         for resource in self._open:
-            resource.close_all()
+            await maybe(resource.close_all)
         await as_deferred(super().stopService())
 
     async def _stop_listening(self) -> None:

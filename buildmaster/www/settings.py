@@ -12,6 +12,8 @@ from typing import Any
 import attrs
 
 from buildmaster.base.errors import ConfigErrors
+from buildmaster.www import dashboards
+from buildmaster.www.hooks import dialects
 
 KNOWN = frozenset(
     {
@@ -47,6 +49,9 @@ _NOT_HERE = {
     "graphql": "there is no GraphQL interface: use REST (/api/v2)",
     "jsonp": "JSONP was replaced by allowed_origins",
 }
+
+#: web plugins that this package brings, with the check of their options
+BUILT_IN_PLUGINS: dict[str, Callable[[Any], list[str]]] = {"wsgi_dashboards": dashboards.check}
 
 #: web plugins that are scripts for Buildbot's own front end; the pages here do without them
 FRONT_END_PLUGINS = frozenset({"base", "base_react", "console_view", "grid_view", "waterfall_view"})
@@ -115,7 +120,8 @@ def check(www: Mapping[str, Any]) -> list[str]:
     for key, sentence in _NOT_HERE.items():
         if www.get(key):
             errors.append(f"c['www'][{key!r}]: {sentence}")
-    return errors + _check_dialects(www) + _check_versions(www)
+    errors += _check_plugins(www.get("plugins"))
+    return errors + dialects.check(www.get("change_hook_dialects"), www.get("change_hook_auth")) + _check_versions(www)
 
 
 def _check_versions(www: Mapping[str, Any]) -> list[str]:
@@ -126,18 +132,11 @@ def _check_versions(www: Mapping[str, Any]) -> list[str]:
     return []
 
 
-def _check_dialects(www: Mapping[str, Any]) -> list[str]:
-    dialects = www.get("change_hook_dialects") or {}
-    if not isinstance(dialects, Mapping):
-        return []
-    errors = [
-        f"c['www']['change_hook_dialects']: there is no hook {name!r} in this version; use a poller or "
-        "'buildmaster sendchange', or set it to False"
-        for name, options in dict(dialects).items()
-        if options is not False
-    ]
-    if www.get("change_hook_auth"):
-        errors.append("c['www']['change_hook_auth']: there are no hooks to guard in this version; remove it")
+def _check_plugins(plugins: Any) -> list[str]:
+    errors: list[str] = []
+    for name, options in plugins.items() if isinstance(plugins, Mapping) else ():
+        if name in BUILT_IN_PLUGINS and options is not False:
+            errors += BUILT_IN_PLUGINS[name](options)
     return errors
 
 

@@ -70,6 +70,7 @@ RE_EXPORTS = frozenset(
         "util.lru",
         "util.misc",
         "util.pathmatch",
+        "util.pullrequest",
         "util.service",
         "util.ssfilter",
         "util.state",

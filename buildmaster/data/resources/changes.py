@@ -119,3 +119,19 @@ class Change(base.ResourceType):
             "project": project,
         }
         return await self.intake.add(given, category, codebase, src)
+
+    @base.updateMethod
+    @deferred
+    async def addChanges(
+        self,
+        changes: list[dict[str, Any]],
+        src: str | None = None,
+        idempotency_keys: list[str] | None = None,
+    ) -> list[int]:
+        """Store several changes, dictionaries of ``addChange``'s arguments, in one write: all or none.
+
+        Returns their ids.  A change with the idempotency key (255 characters at most) of one that is stored is not
+        stored again; its id is that one's.  Raises ``InvalidChange``, which names the field, for values that can't be
+        stored, and TypeError for an unknown argument.
+        """
+        return await self.intake.add_all(changes, src, idempotency_keys)

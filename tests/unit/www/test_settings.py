@@ -61,8 +61,8 @@ def test_what_is_documented_is_accepted() -> None:
         ({"cookie_expiration_time": 5}, "a datetime.timedelta"),
         ({"versions": [("x",)]}, "must be a pair (name, version)"),
         ({"graphql": {"debug": True}}, "use REST"),
-        ({"change_hook_dialects": {"github": {}}}, "there is no hook 'github'"),
-        ({"change_hook_auth": ["checker"]}, "there are no hooks to guard"),
+        ({"change_hook_dialects": {"githup": {}}}, "there is no hook 'githup'"),
+        ({"change_hook_auth": ["checker"]}, "a list of credentials checkers"),
     ],
 )
 def test_mistakes_are_named_with_their_mend(www: dict[str, Any], message: str) -> None:

@@ -1,0 +1,1 @@
+"""What hosting services post, made into changes: a file for each dialect of ``/change_hook/DIALECT``."""
