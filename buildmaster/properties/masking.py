@@ -32,24 +32,25 @@ def forms_of(value: str) -> set[str]:
     Itself, without surrounding white space, its longer lines, and as Python, JSON, a shell, a URL, HTML and base64
     write it.
     """
-    value = _LINE_ENDS.sub("\n", value)
-    stripped = value.strip()
-    if not stripped:
-        return set()
-    forms = {value, stripped}
-    if "\n" in stripped:
-        forms.update(line for line in map(str.strip, stripped.split("\n")) if len(line) >= MIN_LINE)
-    for text in (value, stripped):
+    in_log = _LINE_ENDS.sub("\n", value)
+    texts = {value, value.strip(), in_log, in_log.strip()}
+    forms = set(texts)
+    if "\n" in in_log.strip():
+        forms.update(line for line in map(str.strip, in_log.split("\n")) if len(line) >= MIN_LINE)
+    for text in texts:
         forms.update(write(text) for write in _WRITINGS)
-    for data in {value.encode("utf-8", "replace"), stripped.encode("utf-8", "replace")}:
+    for data in {text.encode("utf-8", "replace") for text in texts}:
         if len(data) >= MIN_BASE64:
             forms.update(_in_base64(data))
-    return {form for form in forms if form.strip()}
+    return {form for form in forms if form.strip()} if value.strip() else set()
 
 
 _WRITINGS: tuple[Callable[[str], str], ...] = (
     lambda text: repr(text)[1:-1],
+    lambda text: ascii(text)[1:-1],
+    lambda text: repr(text + "'\"")[1:-4],  # in a text with both quotes
     lambda text: repr(text.encode("utf-8", "replace"))[2:-1],
+    lambda text: repr(text.encode("utf-8", "replace") + b"'\"")[2:-4],
     lambda text: json.dumps(text)[1:-1],
     lambda text: json.dumps(text, ensure_ascii=False)[1:-1],
     lambda text: shlex.quote(text).removeprefix("'").removesuffix("'"),

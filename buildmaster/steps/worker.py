@@ -276,9 +276,15 @@ class CompositeStepMixin:
         return await self.runRemoteCommand("downloadFile", args, abandonOnFailure)
 
     def workerPathToMasterPath(self, path: str) -> str:
-        """A relative path of the worker's file system in the master's way of writing."""
+        """A relative path of the worker's file system in the master's way of writing.
+
+        Raises ValueError for a path that leads out of the directory in which it begins.
+        """
         parts = re.split(r"[\\/]", path) if self.worker.path_module.sep == "\\" else path.split("/")  # type: ignore[attr-defined]
-        return os.path.join(*parts)
+        joined = os.path.join(*parts)
+        if os.pardir in parts or os.path.isabs(joined) or os.path.splitdrive(joined)[0]:
+            raise ValueError(f"the worker's path {path!r} is not a path below a directory of the master")
+        return joined
 
 
 def _source_key(step: Any, command: str) -> str:
