@@ -64,8 +64,10 @@ EXTRAS_REQUIRE = {
     "mysql": ["PyMySQL >= 1.1", "cryptography >= 41"],
     "test": [
         "buildbot >= 4.3",
+        "bottle >= 0.13",
         "buildbot-worker >= 4.3",
         "docker >= 7.0",
+        "Flask >= 3.0",
         "hypothesis >= 6.90",
         "mypy >= 1.10",
         "playwright >= 1.40",

@@ -10,6 +10,11 @@ PAGE_POLICY = (
     b"font-src 'self'; form-action 'self'; frame-src 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
 
+#: dashboards of the configuration: their own styles and scripts may stand in their HTML
+DASHBOARD_POLICY = PAGE_POLICY.replace(b"script-src 'self'", b"script-src 'self' 'unsafe-inline'").replace(
+    b"style-src 'self'", b"style-src 'self' 'unsafe-inline'"
+)
+
 #: what a build wrote (HTML logs, uploaded text): no scripts, no cookies, no requests, whatever it contains
 FOREIGN_POLICY = b"sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; font-src data:"
 
@@ -27,6 +32,12 @@ def page(request: Any) -> None:
     headers.setRawHeaders(b"content-security-policy", [PAGE_POLICY])
     headers.setRawHeaders(b"x-frame-options", [b"DENY"])
     headers.setRawHeaders(b"cache-control", [b"no-cache, private"])
+
+
+def dashboard(request: Any) -> None:
+    """Headers of a page with the HTML of a dashboard."""
+    page(request)
+    request.responseHeaders.setRawHeaders(b"content-security-policy", [DASHBOARD_POLICY])
 
 
 def foreign(request: Any, embeddable: bool = False) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from twisted.logger import Logger
 
-from buildmaster.www.settings import FRONT_END_PLUGINS
+from buildmaster.www.settings import BUILT_IN_PLUGINS, FRONT_END_PLUGINS
 
 log = Logger()
 
@@ -45,14 +45,15 @@ def load_plugins(configured: Mapping[str, Any]) -> dict[str, Any]:
     wanted = {name for name, options in configured.items() if options is not False}
     for name in sorted(wanted & FRONT_END_PLUGINS):
         log.info("www plugin {name}: the built-in pages serve instead", name=name)
+    wanted -= FRONT_END_PLUGINS | set(BUILT_IN_PLUGINS)
     found: dict[str, Any] = {}
-    for entry in _entry_points() if wanted - FRONT_END_PLUGINS else ():
-        if entry.name in wanted - FRONT_END_PLUGINS and entry.name not in found:
+    for entry in _entry_points() if wanted else ():
+        if entry.name in wanted and entry.name not in found:
             try:
                 found[entry.name] = entry.load()
             except Exception:  # policy: skip; one broken view keeps nobody from the others
                 log.failure("www plugin {name} ({value}) can't be loaded", name=entry.name, value=entry.value)
-    for name in sorted(wanted - FRONT_END_PLUGINS - set(found)):
+    for name in sorted(wanted - set(found)):
         log.warn("www plugin {name} is not installed", name=name)
     return found
 

@@ -29,6 +29,8 @@ class Page:
     load: Callable[..., Awaitable[Context]]
     #: the events after which the page has to be loaded again; none for a page that does not change
     watch: Callable[[Context], Filters] = _watch_nothing
+    #: whether styles and scripts may stand in its HTML
+    has_own_code: bool = False
 
 
 @attrs.frozen

@@ -9,14 +9,24 @@ from twisted.web.error import Error
 
 from buildmaster.base.strings import bytes2unicode
 from buildmaster.www import headers
-from buildmaster.www.pages import building, changes, login, logview, overview, requests, schedulers, workers
+from buildmaster.www.pages import (
+    building,
+    changes,
+    dashboards,
+    login,
+    logview,
+    overview,
+    requests,
+    schedulers,
+    workers,
+)
 from buildmaster.www.pages.live import LiveView, Loaded
 from buildmaster.www.pages.page import Action, Invalid, Page, Routes
 from buildmaster.www.pages.render import Templates
 from buildmaster.www.pages.visit import NotFound, Visit
 from buildmaster.www.resource import Redirect, Resource
 
-_MODULES = (overview, building, logview, changes, workers, requests, schedulers, login)
+_MODULES = (overview, building, logview, changes, workers, requests, schedulers, login, dashboards)
 PAGES = Routes([page for module in _MODULES for page in module.PAGES])
 ACTIONS = Routes([action for module in _MODULES for action in getattr(module, "ACTIONS", ())])
 
@@ -73,21 +83,29 @@ class PageResource(Resource):
             return await self._live(request, visit, page, words)
         position = self.master.mq.journal.head
         context = await self._load(visit, page, words)
-        return self._send(request, self.root.templates.page(page.template, {**context, "position": position}))
+        text = self.root.templates.page(page.template, {**context, "position": position})
+        return self._send(request, text, page.has_own_code)
 
     def _trimmed(self, path: tuple[str, ...]) -> tuple[str, ...]:
         while path and path[-1] == "":
             path = path[:-1]
         if not path and self.www.settings.default_page:
             first = tuple(self.www.settings.default_page.strip("#/").split("/"))
-            return first if PAGES.find(first) else path  # a view of Buildbot's own front end: ours instead
+            return first if self._is_page(first) else path  # a view of Buildbot's own front end: ours instead
         return path
+
+    def _is_page(self, path: tuple[str, ...]) -> bool:
+        found = PAGES.find(path)
+        if found is None:
+            return False
+        name = found[1].get("dashboard")
+        return name is None or self.www.dashboards.dashboards.get(name) is not None
 
     async def _visit(self, request: Any) -> Visit:
         return Visit(self.master, request, await self.www.visitor(request))
 
     async def _load(self, visit: Visit, page: Page, words: dict[str, str]) -> dict[str, Any]:
-        context = self._common(visit)
+        context = {**self._common(visit), "more_pages": await self._more_pages(visit)}
         context.update(await page.load(visit, **words))
         context["is_live"] = bool(page.watch(context))
         return context
@@ -110,7 +128,13 @@ class PageResource(Resource):
             "form_errors": {},
             "form_entered": {},
             "form_name": None,
+            "more_pages": (),
         }
+
+    async def _more_pages(self, visit: Visit) -> list[tuple[str, str]]:
+        """(path, label) of the pages that the configuration adds to the navigation."""
+        there = self.www.dashboards
+        return [link for link in there.dashboards.links if await there.may_see(visit.user, link[0])]
 
     async def _live(self, request: Any, visit: Visit, page: Page, words: dict[str, str]) -> int:
         key = visit.share_key
@@ -167,8 +191,8 @@ class PageResource(Resource):
 
     # -- answering -----------------------------------------------------------------------------------------------------
 
-    def _send(self, request: Any, text: str) -> bytes:
-        headers.page(request)
+    def _send(self, request: Any, text: str, has_own_code: bool = False) -> bytes:
+        (headers.dashboard if has_own_code else headers.page)(request)
         body = text.encode("utf-8", "replace")
         request.setHeader(b"content-type", b"text/html; charset=utf-8")
         request.setHeader(b"content-length", b"%d" % len(body))
