@@ -7,36 +7,22 @@ assembled in :mod:`.log_lines`, given to whoever subscribed, and stored by :mod:
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from typing import Any
 
 from twisted.internet import defer
 from twisted.logger import Logger
 
-from buildmaster.base.aio import as_deferred, deferred
+from buildmaster.base.aio import deferred
 from buildmaster.db.log_text import Compression, without_prefixes
 from buildmaster.db.logs import LogRow
 from buildmaster.process.backpressure import UnwrittenOutput
 from buildmaster.process.kept_log import KeptTextMixin
 from buildmaster.process.log_lines import Decoder, LineAssembler
+from buildmaster.process.log_watchers import Callback, Subscription
 from buildmaster.process.log_writer import LogWriter, SizeLimit
 from buildmaster.properties import mask_secrets
 
 log = Logger()
-
-Callback = Callable[[str | None, str | None], Any]
-
-
-class Subscription:
-    """A watcher of a log."""
-
-    def __init__(self, callbacks: list[Callback], callback: Callback) -> None:
-        self._callbacks, self._callback = callbacks, callback
-
-    def unsubscribe(self) -> None:
-        """Watch no longer."""
-        if self._callback in self._callbacks:
-            self._callbacks.remove(self._callback)
 
 
 class Log(KeptTextMixin):
@@ -59,9 +45,9 @@ class Log(KeptTextMixin):
         self.decoder = decoder
         self.finished = False
         self._secrets: Any = None
-        self._callbacks: list[Callback] = []
+        self._watchers: list[Subscription] = []
+        self._told: list[Subscription] = []  # all that there ever were
         self._finish_waiters: list[defer.Deferred] = []
-        self._had_errors = False
         config = getattr(master, "config", None)
         row = row or LogRow(logid, 0, name, name, type)
         self._writer = LogWriter(master.db, master.reactor, row, Compression.of(config))
@@ -107,14 +93,22 @@ class Log(KeptTextMixin):
         """Have ``callback(stream, text)`` called with all whole lines from now on.
 
         ``stream`` is ``o``, ``e`` or ``h``, None in a log without channels.  At the end it gets (None, None).  An error
-        in it is logged and makes :meth:`had_errors` true; the others are called all the same.
+        in it is logged and makes :meth:`had_errors` true; the others are called all the same.  A callback that answers
+        with a Deferred or coroutine is called again when that has fired; what comes meanwhile waits in memory.
         """
-        self._callbacks.append(callback)
-        return Subscription(self._callbacks, callback)
+        watcher = Subscription(self._watchers, callback, self.name)
+        self._watchers.append(watcher)
+        self._told.append(watcher)
+        return watcher
+
+    def leave_watchers(self) -> None:
+        """Wait for watchers no longer: the step is left behind."""
+        for watcher in self._told:
+            watcher.give_up()
 
     def had_errors(self) -> bool:
         """Whether a subscriber raised."""
-        return self._had_errors
+        return any(watcher.failed for watcher in self._told)
 
     def isFinished(self) -> bool:
         """Whether nothing more will be written."""
@@ -149,7 +143,10 @@ class Log(KeptTextMixin):
         self.finished = True
         for channel, text in self._limit.rest():
             self._writer.write(channel if self.type == "s" else "", text)
-        self._tell(None, None)
+        for watcher in list(self._watchers):
+            watcher.tell(None, None)
+        for watcher in self._told:
+            await watcher.idle()
         await self._writer.finish()
         waiters, self._finish_waiters = self._finish_waiters, []
         for waiter in waiters:
@@ -159,27 +156,13 @@ class Log(KeptTextMixin):
         """Whole lines have come.  What a step that was left behind still writes is dropped."""
         if not text or self.finished:
             return
-        if self._callbacks:
-            self._tell(stream, text)
+        for watcher in list(self._watchers):
+            watcher.tell(stream, text)
         if stream == "h":
             self._writer.write("h", text)
             return
         for channel, admitted in self._limit.admit(stream or "", text):
             self._writer.write(channel if stream else "", admitted)
-
-    def _tell(self, stream: str | None, text: str | None) -> None:
-        for callback in list(self._callbacks):
-            try:
-                answer = callback(stream, text)
-                if answer is not None and hasattr(answer, "__await__"):
-                    as_deferred(answer).addErrback(self._error_in, callback)
-            except Exception:
-                self._had_errors = True
-                log.failure("in a watcher of log {name!r}: {callback}", name=self.name, callback=callback)
-
-    def _error_in(self, failure: Any, callback: Callback) -> None:
-        self._had_errors = True
-        log.failure("in a watcher of log {name!r}: {callback}", failure, name=self.name, callback=callback)
 
 
 def _by_channel(lines: str) -> list[tuple[str, str]]:

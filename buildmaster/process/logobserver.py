@@ -10,12 +10,16 @@ from typing import Any
 
 from zope.interface import implementer
 
+from buildmaster.base.aio import as_deferred, maybe
 from buildmaster.base.interfaces import ILogObserver
 
 
 @implementer(ILogObserver)
 class LogObserver:
-    """Override the ``…Received`` methods that you need.  ``step`` and ``log`` are set before the first of them."""
+    """Override the ``…Received`` methods that you need.  ``step`` and ``log`` are set before the first of them.
+
+    One that returns a Deferred or coroutine gets nothing more until that has fired, and the log is finished after it.
+    """
 
     step: Any = None
     log: Any = None
@@ -74,7 +78,7 @@ class LogLineObserver(LogObserver):
         """Leave out lines of more than so many characters."""
         self.max_length = max_length
 
-    def _lines(self, stream: str, data: str, delimiter: str, receive: Callable[[str], Any]) -> None:
+    def _lines(self, stream: str, data: str, delimiter: str, receive: Callable[[str], Any]) -> Any:
         rest = getattr(self, "_rest", None)
         if rest is None:  # a subclass whose __init__ does not call ours
             LogLineObserver.__init__(self)
@@ -82,18 +86,22 @@ class LogLineObserver(LogObserver):
         lines = (rest[stream] + data).split(delimiter)
         rest[stream] = lines.pop()
         limit = self.max_length
-        for line in lines:
-            if limit is None or len(line) <= limit:
-                receive(line)
+        if limit is not None:
+            lines = [line for line in lines if len(line) <= limit]
+        for number, line in enumerate(lines, 1):
+            answer = receive(line)
+            if answer is not None and hasattr(answer, "__await__"):
+                return _one_by_one(answer, receive, lines[number:])
+        return None
 
-    def outReceived(self, data: str) -> None:
-        self._lines("o", data, self.stdoutDelimiter, self.outLineReceived)
+    def outReceived(self, data: str) -> Any:
+        return self._lines("o", data, self.stdoutDelimiter, self.outLineReceived)
 
-    def errReceived(self, data: str) -> None:
-        self._lines("e", data, self.stderrDelimiter, self.errLineReceived)
+    def errReceived(self, data: str) -> Any:
+        return self._lines("e", data, self.stderrDelimiter, self.errLineReceived)
 
-    def headerReceived(self, data: str) -> None:
-        self._lines("h", data, self.headerDelimiter, self.headerLineReceived)
+    def headerReceived(self, data: str) -> Any:
+        return self._lines("h", data, self.headerDelimiter, self.headerLineReceived)
 
     def outLineReceived(self, line: str) -> Any:
         """A line of stdout, or of a log without channels."""
@@ -103,6 +111,12 @@ class LogLineObserver(LogObserver):
 
     def headerLineReceived(self, line: str) -> Any:
         """A line about the command."""
+
+
+async def _one_by_one(first: Any, receive: Callable[[str], Any], lines: list[str]) -> None:
+    await as_deferred(first)
+    for line in lines:
+        await maybe(receive, line)
 
 
 class LineConsumerLogObserver(LogLineObserver):

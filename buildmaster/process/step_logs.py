@@ -72,6 +72,11 @@ class StepLogs:
         """The step has ended."""
         self._closed = True
 
+    def leave_watchers(self) -> None:
+        """Do not wait for those who watch the logs."""
+        for log in self.by_name.values():
+            log.leave_watchers()
+
     async def finish(self) -> bool:
         """Finish all logs; returns whether one of their watchers had raised."""
         errors = False

@@ -54,6 +54,7 @@ class StepRun:
     def _leave_behind(self) -> None:
         if not self._abandon.called:
             log.warn("step {step!r} did not stop when it was told to; left behind", step=self._step)
+            self._step.step_logs.leave_watchers()
             self._abandon.callback(None)
 
     async def execute(self) -> int:

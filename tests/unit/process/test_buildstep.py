@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from twisted.internet import defer
+from twisted.internet import defer, task
 
 from buildmaster.base.errors import ConfigErrors
 from buildmaster.base.results import CANCELLED, EXCEPTION, FAILURE, SKIPPED, SUCCESS, WARNINGS
@@ -27,6 +27,7 @@ from buildmaster.process.logobserver import (
 )
 from buildmaster.process.remotecommand import RemoteCommand
 from buildmaster.properties import Interpolate, Property, renderer
+from buildmaster.testing.sync import result_of
 from tests.support.buildkit import BuildKit
 
 
@@ -421,6 +422,44 @@ def test_observers_see_the_output(run):
     assert kit.properties()["seen"] == [["one", "two"], "one\ntwo\n", "bad\n"]
     assert kit.properties()["metrics"]["tests"] == 2
     assert fed == [("o", "one"), ("o", "two"), ("e", "bad"), ("h", "program finished with exit code 0")]
+
+
+def test_an_observer_may_take_its_time_for_each_line(run):
+    seen: list[str] = []
+
+    class Slow(LogLineObserver):
+        async def outLineReceived(self, line: str) -> None:
+            await task.deferLater(self.step.master.reactor, 5, lambda: None)
+            seen.append(line)
+            await self.step.addURL(line, f"http://here/{line}")
+
+    def lines(step: Any) -> Any:
+        step.addLogObserver("l", Slow())
+        log = result_of(step.addLog("l"))
+        log.addStdout("a\nb\n")
+        log.addStdout("c\n")
+        return SUCCESS
+
+    kit = run(Answer(lines), seconds=20)
+    assert seen == ["a", "b", "c"]
+    assert [url["name"] for url in kit.steps()[0]["urls"]] == ["a", "b", "c"]
+
+
+def test_a_step_whose_observer_hangs_can_be_stopped(run):
+    class Hanging(LogLineObserver):
+        def outLineReceived(self, line: str) -> Any:
+            return defer.Deferred()
+
+    def lines(step: Any) -> Any:
+        step.addLogObserver("l", Hanging())
+        result_of(step.addLog("l")).addStdout("a\n")
+        return SUCCESS
+
+    kit = run(Answer(lines))
+    assert not kit.last()["complete"]
+    kit.running.stopBuild("enough")
+    kit.advance(120)
+    assert kit.last()["results"] == CANCELLED
 
 
 def test_an_observer_that_raises_makes_the_step_an_exception(run):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import sqlalchemy as sa
+from twisted.internet import defer
 
 from buildmaster.db import logs, schema
 from buildmaster.db.log_text import Compression
@@ -194,6 +195,55 @@ def test_a_watcher_that_raises_is_remembered_and_harms_nobody(kit):
     log.subscribe(lambda stream, text: seen.append(text))
     log.addStdout("x\n")
     assert seen == ["x\n"] and log.had_errors()
+
+
+def test_a_watcher_that_needs_time_is_told_one_piece_after_the_other(kit):
+    log = kit.log()
+    seen: list = []
+    gates = [defer.Deferred() for _ in range(3)]
+
+    async def slow(stream, text):
+        seen.append(("begun", text))
+        if text is not None:
+            await gates[len([each for each in seen if each[0] == "begun"]) - 1]
+        seen.append(("done", text))
+
+    log.subscribe(slow)
+    for text in ("a\n", "b\n", "c\n"):
+        log.addStdout(text)
+    finished = log.finish()
+    for gate in gates:
+        assert not finished.called
+        gate.callback(None)
+    kit.wait(finished)
+    assert seen == [(what, text) for text in ("a\n", "b\n", "c\n", None) for what in ("begun", "done")]
+
+
+def test_an_error_that_comes_later_counts_too(kit):
+    log = kit.log()
+    seen: list = []
+
+    def watch(stream, text):
+        seen.append(text)
+        return defer.fail(ValueError("later"))
+
+    log.subscribe(watch)
+    log.addStdout("x\n")
+    kit.wait(log.finish())
+    assert log.had_errors() and seen == ["x\n", None]
+
+
+def test_a_watcher_that_hangs_is_left(kit):
+    log = kit.log()
+    seen: list = []
+    log.subscribe(lambda stream, text: seen.append(text) or defer.Deferred())
+    log.addStdout("x\n")
+    finished = log.finish()
+    kit.clock.advance(100)
+    assert not finished.called
+    log.leave_watchers()
+    kit.wait(finished)
+    assert seen == ["x\n"]
 
 
 def test_finishing_twice_is_finishing_once(kit):
