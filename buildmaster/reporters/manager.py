@@ -8,7 +8,7 @@ from buildmaster.base.aio import deferred
 from buildmaster.db import journal as rows
 from buildmaster.db import turns
 from buildmaster.reporters.delivery import PREFIX, cursor_name
-from buildmaster.service import BuildbotServiceManager
+from buildmaster.service import BuildbotServiceManager, ReconfigFailed
 
 
 class ServicesManager(BuildbotServiceManager):
@@ -22,10 +22,14 @@ class ServicesManager(BuildbotServiceManager):
     @deferred
     async def reconfigServiceWithBuildbotConfig(self, new_config: Any) -> None:
         """Follow a new configuration."""
+        failed: ReconfigFailed | None = None
         try:
             await super().reconfigServiceWithBuildbotConfig(new_config)
-        finally:
-            await self._forget_reporters(set(map(cursor_name, self.get_service_config(new_config))))
+        except ReconfigFailed as e:
+            failed = e
+        await self._forget_reporters(set(map(cursor_name, self.get_service_config(new_config))))
+        if failed is not None:
+            raise failed
 
     async def _forget_reporters(self, configured: set[str]) -> None:
         master = self.master
