@@ -72,8 +72,15 @@ def read(
         query = query.where(_facts.c.position <= upto)
     if kinds is not None:
         by_kind = sorted({kind for kind, _ in kinds})
-        query = query.where(_facts.c.kind.in_(by_kind))
+        query = query.where(_facts.c.kind.in_(by_kind), _facts.c.event.in_(sorted({event for _, event in kinds})))
     return [Fact(r.position, r.kind, r.event, _decode(r.fields), r.masterid, r.at) for r in conn.execute(query)]
+
+
+def read_wanted(
+    conn: sa.Connection, after: int, limit: int, kinds: Iterable[tuple[str, str]] | None, upto: int
+) -> tuple[list[Fact], int]:
+    """What :func:`read` reads, and up to where facts had been pruned when it was read."""
+    return read(conn, after, limit, kinds, upto), head(conn)[1]
 
 
 def cursor(conn: sa.Connection, name: str) -> int | None:

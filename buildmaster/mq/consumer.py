@@ -80,8 +80,10 @@ class Feed(Protocol):
     def follow(self, consumer: Consumer, live: bool) -> None:
         """Offer this consumer the facts that it wants as they come, or let it read by position."""
 
-    async def facts_after(self, position: int, limit: int = 500) -> list[Fact]:
-        """Facts after a position."""
+    async def wanted_after(
+        self, position: int, kinds: frozenset[tuple[str, str]] | None, limit: int
+    ) -> tuple[list[Fact], int]:
+        """Facts of some kinds after a position, and up to where these are all."""
         ...
 
 
@@ -262,12 +264,13 @@ class Consumer:
 
     async def _step(self) -> bool:
         """Decide on the next facts and apply; False when there is nothing to read."""
-        facts = await self._next_facts()
+        facts, examined = await self._next_facts()
         if not facts:
-            return False
+            moved, self._decided = examined > self._decided, max(self._decided, examined)
+            return moved
         self._working = True
         try:
-            effects, upto, problem = await self._decide_all(facts)
+            effects, upto, problem = await self._decide_all(facts, examined)
             if effects:
                 await self._apply(effects, upto)
             self._decided = max(self._decided, upto)
@@ -282,26 +285,28 @@ class Consumer:
             raise problem
         return True
 
-    async def _next_facts(self) -> list[Fact]:
+    async def _next_facts(self) -> tuple[list[Fact], int]:
+        """What to decide on next, and how far everything is decided when that is."""
         if self._following:
-            return [self._pending.popleft() for _ in range(min(self._chunk, len(self._pending)))]
+            offered = [self._pending.popleft() for _ in range(min(self._chunk, len(self._pending)))]
+            return offered, offered[-1].position if offered else 0
         journal = self._journal
         if self._decided < journal.pruned:
             await self._fell_behind(journal.pruned)
         if self._decided >= journal.head:
             self._follow(True)
-            return []
-        facts = await journal.facts_after(self._decided, self._chunk)
-        if facts and facts[0].position > self._decided + 1:
-            await self._fell_behind(facts[0].position - 1)
-        return facts
+            return [], self._decided
+        found = await journal.wanted_after(self._decided, self.kinds, self._chunk)
+        if self._decided < journal.pruned:
+            await self._fell_behind(journal.pruned)
+        return found
 
-    async def _decide_all(self, facts: list[Fact]) -> tuple[list[Effect], int, Exception | None]:
+    async def _decide_all(self, facts: list[Fact], examined: int) -> tuple[list[Effect], int, Exception | None]:
         effects: list[Effect] = []
         upto = self._decided
         for fact in facts:
             if not self.running:
-                break
+                return effects, upto, None
             if self.kinds is None or (fact.kind, fact.event) in self.kinds:
                 try:
                     with deciding(self.name, fact.position):
@@ -318,7 +323,7 @@ class Consumer:
                     if effect.at_once:
                         return effects, fact.position, None
             upto = fact.position
-        return effects, upto, None
+        return effects, max(upto, examined), None
 
     async def _apply(self, effects: list[Effect], upto: int) -> None:
         try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
+from itertools import islice
 from typing import Any
 
 from twisted.internet import defer
@@ -25,6 +26,7 @@ Kinds = frozenset[tuple[str, str]]
 Callback = Callable[[Fact], Any]
 
 KEEP_IN_MEMORY = 20_000
+PAGE = 2_000
 KEEP_FACTS = 2_000
 """How many of the newest facts stay in the table even when everybody has read them (clients that reconnect)."""
 FURTHEST_BEHIND = 1_000_000
@@ -231,6 +233,25 @@ class Journal:
             start = position + 1 - self.memory[0].position
             return [self.memory[n] for n in range(start, min(start + limit, len(self.memory)))]
         return await self.db.read(rows.read, position, limit, None, self.head)
+
+    async def wanted_after(self, position: int, kinds: Kinds | None, limit: int) -> tuple[list[Fact], int]:
+        """Facts of some kinds after a position, and up to where these are all; none beyond the head.
+
+        At most about ``limit`` facts.  The first may be missing because facts were pruned: compare :attr:`pruned`.
+        """
+        head = self.head
+        if position >= head:
+            return [], position
+        if self.memory and self.memory[0].position <= position + 1:
+            start = position + 1 - self.memory[0].position
+            page = list(islice(self.memory, start, start + PAGE))
+            found = page if kinds is None else [fact for fact in page if (fact.kind, fact.event) in kinds]
+            if len(found) > limit:
+                return found[:limit], found[limit - 1].position
+            return found, page[-1].position
+        facts, pruned = await self.db.read(rows.read_wanted, position, limit, kinds, head)
+        self.pruned = max(self.pruned, pruned)
+        return facts, facts[-1].position if len(facts) == limit else head
 
     # -- housekeeping ----------------------------------------------------------------------------------------------
 
