@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,23 +12,13 @@ from buildmaster.base.results import EXCEPTION, FAILURE, SUCCESS, WARNINGS
 from buildmaster.plugins import util
 from buildmaster.process import logobserver
 from buildmaster.steps.shell import ShellCommand
-from tests.support.commands import ROOT
 from tests.support.one_step import run_steps
-from tests.support.seed_run import BuildOutcome, SeedRun
+from tests.support.seed_run import BuildOutcome, SeedRun, program_of
 
 pytestmark = [pytest.mark.needs("buildbot-worker"), pytest.mark.timeout(240)]
 
 
-def program(name: str) -> Any:
-    """A program of a guide, as a module."""
-    spec = importlib.util.spec_from_file_location(name, ROOT / "docs" / "howto" / f"{name}.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-PROGRAMS = {name: program(name) for name in ("own_steps", "observing", "own_builds", "found_files")}
+PROGRAMS = {name: program_of(name) for name in ("own_steps", "observing", "own_builds", "found_files")}
 
 
 # -- every chunk once and in order -------------------------------------------------------------------------------------

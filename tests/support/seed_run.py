@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import attrs
 
 from buildmaster.base.aio import as_deferred, with_deadline
 from buildmaster.plugins import schedulers, util, worker
+from tests.support.commands import ROOT
 from tests.support.real_workers import PORT, Site
 
 WORKER = "myworker"
@@ -41,17 +43,33 @@ class BuildOutcome:
         return self.steps[-1]
 
 
+def program_of(guide: str) -> Any:
+    """A program of a guide, as a module."""
+    spec = importlib.util.spec_from_file_location(guide, ROOT / "docs" / "howto" / f"{guide}.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
 class SeedRun:
     """``builders`` maps names to factories, or to lists of steps; ``more`` are builders as dictionaries.
 
+    ``config`` replaces parts of the configuration.
     :meth:`build` asks for builds; the worker runs several at a time.
     """
 
-    def __init__(self, path: Path, builders: Mapping[str, Any], more: list[dict[str, Any]] | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        builders: Mapping[str, Any],
+        more: list[dict[str, Any]] | None = None,
+        config: Mapping[str, Any] | None = None,
+    ) -> None:
         def factory(steps: Any) -> Any:
             return steps if hasattr(steps, "newBuild") else util.BuildFactory(steps)
 
-        def config() -> dict[str, Any]:
+        def make() -> dict[str, Any]:
             made = [
                 util.BuilderConfig(name=name, workernames=[WORKER], factory=factory(steps), collapseRequests=False)
                 for name, steps in builders.items()
@@ -62,9 +80,10 @@ class SeedRun:
                 "protocols": {"pb": {"port": PORT}},
                 "builders": [*made, *(more or [])],
                 "schedulers": [schedulers.Triggerable(name="all", builderNames=names)],
+                **(config or {}),
             }
 
-        self.site = Site(path, config)
+        self.site = Site(path, make)
 
     def start(self) -> SeedRun:
         """Start the master and the worker."""
@@ -77,8 +96,12 @@ class SeedRun:
         self.site.run(go())
         return self
 
+    def start_master(self) -> None:
+        """Start the master alone."""
+        self.site.run(self.site.start())
+
     def stop(self) -> None:
-        """Stop both."""
+        """Stop both.  Doing this again does nothing."""
         self.site.run(self.site.stop())
 
     def build(self, *asked: tuple[str, dict[str, Any]]) -> list[BuildOutcome]:
