@@ -31,6 +31,8 @@ TOOLS: dict[str, tuple[str, ...]] = {
     "initdb": ("initdb", "/usr/lib/postgresql/*/bin/initdb"),
     "buildbot-worker": ("buildbot-worker",),
     "buildbot": ("buildbot",),
+    "pass": ("pass",),
+    "gpg": ("gpg",),
     "dockerd": ("dockerd", "/usr/sbin/dockerd"),
 }
 """System programs that tests may ask for: name → where to look, the first that is there."""

@@ -99,4 +99,4 @@ def _json(body: bytes) -> Any:
 def _errors(body: bytes) -> str:
     answer = _json(body)
     errors = answer.get("errors") if isinstance(answer, dict) else None
-    return "; ".join(map(str, errors)) if errors else "no reason given"
+    return "; ".join(" ".join(str(one).split()) for one in errors) if errors else "no reason given"
