@@ -19,6 +19,7 @@ from buildmaster.base.compare import ComparableMixin
 from buildmaster.base.errors import error
 from buildmaster.base.interfaces import IBuildStep, IRenderable, WorkerTooOldError
 from buildmaster.base.params import check_param_length
+from buildmaster.base.perclass import PerClass
 from buildmaster.base.results import (
     ALL_RESULTS,
     CANCELLED,
@@ -213,13 +214,7 @@ class BuildStep(StepReports, OldStyleMixin, ResultComputingConfigMixin, Properti
     @classmethod
     def all_renderables(cls) -> tuple[str, ...]:
         """The ``renderables`` of the class and its bases."""
-        found = cls.__dict__.get("_all_renderables")
-        if found is None:
-            names: dict[str, None] = {}
-            for base in reversed(cls.__mro__):
-                names.update(dict.fromkeys(base.__dict__.get("renderables", ())))
-            found = cls._all_renderables = tuple(names)  # type: ignore[attr-defined]
-        return found
+        return renderables_of(cls)
 
     @classmethod
     def known_arguments(cls) -> frozenset[str]:
@@ -447,6 +442,15 @@ class BuildStep(StepReports, OldStyleMixin, ResultComputingConfigMixin, Properti
     def addLogObserver(self, logname: str, observer: Any) -> None:
         """Have an observer see all that is written to a log of the step, which may not be there yet."""
         self.step_logs.observe(logname, observer, self)
+
+
+@PerClass
+def renderables_of(kind: type) -> tuple[str, ...]:
+    """The ``renderables`` of a class and its bases."""
+    names: dict[str, None] = {}
+    for base in reversed(kind.__mro__):
+        names.update(dict.fromkeys(base.__dict__.get("renderables", ())))
+    return tuple(names)
 
 
 def _version(text: str) -> list[int]:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, ClassVar
 
 from buildmaster.base.aio import as_deferred, maybe
+from buildmaster.base.perclass import PerClass
 from buildmaster.base.results import FAILURE, SUCCESS, WARNINGS
 from buildmaster.process.old_steps import deprecated, keep_old_things
 from buildmaster.process.summary import command_words, join_words, shown_command, with_result
@@ -33,13 +34,10 @@ def overridden(step_class: type, name: str) -> bool:
     return owner is not object and not owner.__module__.startswith("buildmaster.")
 
 
+@PerClass
 def hooks_of(step_class: type) -> tuple[str, ...]:
     """The hooks that are overridden, found once for each class."""
-    found: tuple[str, ...] | None = vars(step_class).get("_old_hooks")
-    if found is None:
-        found = tuple(name for name in HOOKS if overridden(step_class, name))
-        step_class._old_hooks = found  # type: ignore[attr-defined]
-    return found
+    return tuple(name for name in HOOKS if overridden(step_class, name))
 
 
 class OldCommandHooks:

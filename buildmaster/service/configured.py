@@ -8,9 +8,8 @@ outlasts a reconfiguration.
 from __future__ import annotations
 
 import inspect
-import weakref
-from collections.abc import Callable, Sequence
-from typing import Any, Generic, TypeVar
+from collections.abc import Sequence
+from typing import Any
 
 from twisted.internet import defer
 from twisted.logger import Logger
@@ -21,6 +20,7 @@ from buildmaster.base.aio import as_deferred, deferred, maybe
 from buildmaster.base.compare import ComparableMixin
 from buildmaster.base.configured import ConfiguredMixin
 from buildmaster.base.errors import error
+from buildmaster.base.perclass import PerClass
 from buildmaster.base.sameness import same, same_class
 from buildmaster.base.strings import bytes2unicode
 from buildmaster.properties import Properties
@@ -28,8 +28,6 @@ from buildmaster.service.failures import ReconfigFailed, ServiceFailure, cause_o
 from buildmaster.service.tree import AsyncMultiService, ReconfigurableServiceMixin, failure_of
 
 log = Logger()
-
-T = TypeVar("T")
 
 
 class BuildbotService(AsyncMultiService, ConfiguredMixin, ComparableMixin, ReconfigurableServiceMixin):
@@ -175,20 +173,6 @@ class BuildbotService(AsyncMultiService, ConfiguredMixin, ComparableMixin, Recon
     async def reconfigServiceWithBuildbotConfig(self, new_config: Any) -> None:
         """Follow what of a new configuration is not in this service's own arguments."""
         await super().reconfigServiceWithBuildbotConfig(new_config)
-
-
-class PerClass(Generic[T]):
-    """A function of a class, computed once a class and forgotten with it: configurations come and go."""
-
-    def __init__(self, function: Callable[[type], T]) -> None:
-        self._function = function
-        self._known: weakref.WeakKeyDictionary[type, T] = weakref.WeakKeyDictionary()
-
-    def __call__(self, kind: type) -> T:
-        """The function's value for this class."""
-        if kind not in self._known:
-            self._known[kind] = self._function(kind)
-        return self._known[kind]
 
 
 @PerClass

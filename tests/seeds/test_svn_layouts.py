@@ -12,23 +12,12 @@ import pytest
 from buildmaster.plugins import schedulers, util, worker
 from tests.support.live_master import LiveMaster
 from tests.support.seeds import execute, text_of
+from tests.support.svn_network import write_svn
 from tests.support.svn_repo import SvnRepo
 
 AMANDA = "https://svn.amanda.sourceforge.net/svnroot/amanda"
 TWISTED = "svn://svn.twistedmatrix.com/svn/Twisted"
 DIVMOD = "http://divmod.org/svn/Divmod"
-
-SVN = """\
-#!/bin/sh
-# Stands for the network: the addresses of the text lead to repositories of this machine, and back.
-for arg; do
-    shift
-    case "$arg" in {cases} esac
-    set -- "$@" "$arg"
-done
-out=$({svn} "$@") || exit
-printf '%s\\n' "$out" | sed {back}
-"""
 
 Split = Callable[[str], Any]
 
@@ -52,14 +41,7 @@ def repos(tmp_path_factory, request) -> dict[str, SvnRepo]:
 @pytest.fixture
 def network(tmp_path, repos, monkeypatch, tool):
     """The program ``svn`` finds the repositories under the addresses of the text."""
-    svn = SVN.format(
-        svn=tool("svn"),
-        cases=" ".join(f'"{url}"*) arg="{repo.url}${{arg#"{url}"}}" ;;' for url, repo in repos.items()),
-        back=" ".join(f"-e 's#{repo.url}#{url}#g'" for url, repo in repos.items()),
-    )
-    (tmp_path / "bin").mkdir()
-    (tmp_path / "bin" / "svn").write_text(svn)
-    (tmp_path / "bin" / "svn").chmod(0o755)
+    write_svn(tmp_path / "bin", tool("svn"), {url: repo.url for url, repo in repos.items()})
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
 
 

@@ -6,27 +6,31 @@ are fragments: the names that they use and never define are given to them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 EXAMPLES = Path(__file__).parent.parent / "seeds" / "examples"
 
 
-def text_of(name: str, repairs: Mapping[str, str] | None = None) -> str:
-    """The words of an example; ``repairs`` maps a line as printed (without its indentation) to what stands for it."""
-    text = (EXAMPLES / name).read_text(encoding="utf-8")
+Repairs = Mapping[str, str | Sequence[str]]
+"""Line as printed (without its indentation) → what stands for it; one text for each place if it occurs more often."""
+
+
+def text_of(name: str, repairs: Repairs | None = None) -> str:
+    """The words of an example, repaired."""
+    lines = (EXAMPLES / name).read_text(encoding="utf-8").split("\n")
     for printed, repaired in (repairs or {}).items():
-        lines = text.split("\n")
+        wanted = [repaired] if isinstance(repaired, str) else list(repaired)
         places = [number for number, line in enumerate(lines) if line.strip() == printed]
-        assert len(places) == 1, f"{name}: the line {printed!r} occurs {len(places)} times"
-        line = lines[places[0]]
-        lines[places[0]] = line[: len(line) - len(line.lstrip())] + repaired
-        text = "\n".join(lines)
-    return text
+        assert len(places) == len(wanted), f"{name}: the line {printed!r} occurs {len(places)} times"
+        for number, text in zip(places, wanted, strict=True):
+            indentation = len(lines[number]) - len(lines[number].lstrip())
+            lines[number] = lines[number][:indentation] + text
+    return "\n".join(lines)
 
 
-def execute(name: str, repairs: Mapping[str, str] | None = None, **names: Any) -> dict[str, Any]:
+def execute(name: str, repairs: Repairs | None = None, **names: Any) -> dict[str, Any]:
     """Execute an example, to which ``names`` are given; everything that is defined afterwards."""
     space = {"__name__": "__master_cfg__", **names}
     exec(compile(text_of(name, repairs), str(EXAMPLES / name), "exec", dont_inherit=True), space)
