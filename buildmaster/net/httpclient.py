@@ -57,6 +57,12 @@ class TreqResponseWrapper:
         """The address that answered, after redirections."""
         return str(bytes2unicode(self._res.request.absoluteURI))
 
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers; several of a name are joined by commas."""
+        found = self._res.headers.getAllRawHeaders()
+        return {name.decode("latin-1"): ", ".join(v.decode("latin-1") for v in values) for name, values in found}
+
 
 @implementer(IPolicyForHTTPS)
 class _TrustAnybody:

@@ -20,8 +20,8 @@ class Monotone(Checkout):
     directory.
 
     ``mode`` is ``incremental`` (what earlier builds left stays) or ``full``, whose ``method`` is ``copy`` (the source
-    is kept up to date in the directory ``source`` and copied; the default), ``fresh`` (all that Monotone does not know is
-    removed), ``clean`` (ignored files stay) or ``clobber`` (a new checkout).
+    is kept up to date in the directory ``source`` and copied; the default), ``fresh`` (all that Monotone does not know
+    is removed), ``clean`` (ignored files stay) or ``clobber`` (a new checkout).
 
     The revision that is checked out is kept in the property ``got_revision``.
     """

@@ -1,0 +1,1 @@
+"""Steps for Debian packages."""

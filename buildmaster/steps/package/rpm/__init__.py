@@ -1,0 +1,1 @@
+"""Steps for RPM packages."""
