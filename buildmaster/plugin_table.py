@@ -100,10 +100,21 @@ WORKER = {
 }
 
 REPORTERS: dict[str, str] = {
+    **names("reporters.bitbucket", "BitbucketStatusPush"),
+    **names(
+        "reporters.bitbucketserver",
+        "BitbucketServerCoreAPIStatusPush",
+        "BitbucketServerPRCommentPush",
+        "BitbucketServerStatusPush",
+    ),
     **names("reporters.generators.build", "BuildStartEndStatusGenerator", "BuildStatusGenerator"),
     **names("reporters.generators.buildrequest", "BuildRequestGenerator"),
     **names("reporters.generators.buildset", "BuildSetCombinedStatusGenerator", "BuildSetStatusGenerator"),
     **names("reporters.generators.worker", "WorkerMissingGenerator"),
+    **names("reporters.gerrit", "GerritStatusPush"),
+    **names("reporters.gerrit_verify_status", "GerritVerifyStatusPush"),
+    **names("reporters.github", "GitHubCommentPush", "GitHubStatusPush"),
+    **names("reporters.gitlab", "GitLabStatusPush"),
     **names("reporters.http", "HttpStatusPush"),
     **names("reporters.mail", "MailNotifier"),
     **names(
