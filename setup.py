@@ -57,6 +57,7 @@ INSTALL_REQUIRES = [
 ]
 
 EXTRAS_REQUIRE = {
+    "auth": ["ldap3 >= 2.9", "requests >= 2.31"],
     "docker": ["docker >= 7.0"],
     "postgres": ["psycopg[binary] >= 3.1.18"],
     "logs": ["Brotli >= 1.1", "lz4 >= 4.3"],
@@ -69,11 +70,13 @@ EXTRAS_REQUIRE = {
         "docker >= 7.0",
         "Flask >= 3.0",
         "hypothesis >= 6.90",
+        "ldap3 >= 2.9",
         "mypy >= 1.10",
         "playwright >= 1.40",
         "pytest >= 8.0",
         "pytest-timeout >= 2.2",
         "pytest-xdist >= 3.5",
+        "requests >= 2.31",
         "ruff >= 0.6",
         "Twisted[conch] >= 24.7",
         "types-PyYAML",

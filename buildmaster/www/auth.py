@@ -38,6 +38,8 @@ class UserInfoProviderBase(ConfiguredMixin):
     """Finds more about a user than the login told; subclasses ask a directory, a database …"""
 
     name = "noinfo"
+    #: the master, once the authentication belongs to one
+    master: Any = None
 
     def getUserInfo(self, username: str) -> Any:
         """A dict (or a Deferred of one) with ``email``, ``full_name``, ``groups`` … of this user."""
@@ -58,6 +60,9 @@ class AuthRootResource(Resource):
 class AuthBase(ConfiguredMixin):
     """Base of all authentication plugins."""
 
+    #: whether visitors of a page who are not logged in are sent to the login at once
+    autologin = False
+
     def __init__(self, userInfoProvider: Any = None) -> None:
         self.userInfoProvider = UserInfoProviderBase() if userInfoProvider is None else userInfoProvider
         self.master: Any = None
@@ -69,6 +74,8 @@ class AuthBase(ConfiguredMixin):
     def reconfigAuth(self, master: Any, new_config: Any) -> Any:
         """The auth belongs to this master from now on."""
         self.master = master
+        if self.userInfoProvider is not None:
+            self.userInfoProvider.master = master
 
     def maybeAutoLogin(self, request: Any) -> Any:
         """Log a visitor in from what the request itself proves; may return a Deferred."""
@@ -154,11 +161,16 @@ def redirect_target(master: Any, request: Any) -> bytes:
     It is relative, so that it is right under whatever name the browser reached the master.
     """
     wanted = bytes2unicode(request.args.get(b"redirect", [b""])[0], errors="replace")
+    return protect_redirect_url("../" + site_path(wanted))
+
+
+def site_path(wanted: str) -> str:
+    """A visitor's wish where to go, as a path below the site's root; the root if it leads anywhere else."""
     path = wanted.lstrip("#")
     parts = urlsplit(path)
     if parts.scheme or parts.netloc or path.startswith(("//", "/\\", "\\")):
-        path = ""
-    return protect_redirect_url("../" + path.lstrip("/"))
+        return ""
+    return path.lstrip("/")
 
 
 def _redirect(master: Any, request: Any) -> Redirect:

@@ -10,6 +10,7 @@ async def login_page(visit: Visit) -> Context:
     """The form."""
     return {
         "has_form": visit.master.www.auth.has_form,
+        "service": visit.master.www.auth.getConfigDict()["name"],
         "failed": bool(visit.argument("failed")),
         "redirect": visit.argument("redirect"),
     }

@@ -79,6 +79,8 @@ class PageResource(Resource):
         if visit.path != path and path:  # a slash too many: relative links would miss
             raise Redirect(("../" * (len(visit.path) - len(path))) + path[-1])
         page, words = found
+        if self.www.auth.autologin and visit.user.get("anonymous") and path != ("login",):
+            raise Redirect(visit.url("auth", "login", redirect="/" + "/".join(path)))
         if b"live" in request.args:
             return await self._live(request, visit, page, words)
         position = self.master.mq.journal.head
