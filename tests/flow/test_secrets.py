@@ -17,6 +17,9 @@ from buildmaster.db import logs, reasons
 from buildmaster.process.buildstep import BuildStep
 from buildmaster.process.factory import BuildFactory
 from buildmaster.properties import Interpolate, Secret
+from buildmaster.reporters.generators.build import BuildStatusGenerator
+from buildmaster.reporters.mail import MailNotifier
+from buildmaster.reporters.message import MessageFormatter
 from buildmaster.schedulers.basic import AnyBranchScheduler
 from buildmaster.schedulers.triggerable import Triggerable
 from buildmaster.secrets.providers.file import SecretInAFile
@@ -73,6 +76,37 @@ class Blab(BuildStep):
         return {"step": f"done with {self.password}", "build": f"built with {self.password}"}
 
 
+class Postbox(MailNotifier):
+    """Keeps mails instead of sending them."""
+
+    mails: list[str]
+
+    @deferred
+    async def sendMail(self, m: Any, recipients: Any) -> list[Any]:
+        parts = [part.get_payload(decode=True) or b"" for part in m.walk()]
+        self.mails = [*getattr(self, "mails", []), "\n".join([m.as_string(), *(part.decode() for part in parts)])]
+        return []
+
+
+def postbox() -> Postbox:
+    """Writes all it can know of a build, and knows a secret itself."""
+    words = MessageFormatter(
+        template="{{ build }} {{ build['properties'] }} {{ build['steps'] }} {{ summary }}",
+        want_properties=True,
+        want_steps=True,
+        want_logs=True,
+        want_logs_content=True,
+    )
+    return Postbox(
+        "ci@example.org",
+        extraRecipients=["all@example.org"],
+        smtpUser="ci",
+        smtpPassword=Secret("password"),
+        generators=[BuildStatusGenerator(mode="all", message_formatter=words, add_logs=True)],
+        name="postbox",
+    )
+
+
 async def chatter(command: Command) -> None:
     """A worker that shows what it was given, in unlucky pieces."""
     words = command.args.get("command")
@@ -107,6 +141,7 @@ def config(directory: Path) -> dict[str, Any]:
         "workers": [Worker("w", Secret("password"))],
         "protocols": {"pb": {"port": 9989}},
         "www": {"port": 8010},
+        "services": [postbox()],
         "secretsProviders": [SecretInAFile(dirname=str(directory))],
         "builders": [
             BuilderConfig(name="b", workernames=["w"], factory=factory),
@@ -142,6 +177,10 @@ class Told:
         (self.build,) = self.kit.get("builds")
         self.steps = {step["name"]: step for step in self.kit.get("builds", 1, "steps")}
         self.logs = {(log["stepid"], log["name"]): self.text_of(log["logid"]) for log in self.all_logs()}
+
+    @property
+    def postbox(self) -> Any:
+        return self.kit.master.service_manager.namedServices["postbox"]
 
     def all_logs(self) -> Iterator[Any]:
         for step in self.steps.values():
@@ -246,6 +285,17 @@ def test_no_page_and_no_answer_tells_a_secret(told: Told):
     found = list(told.pages())
     assert [path for path, text in found if leaks(text)] == []
     assert len(found) > 50 and sum("&lt;password&gt;" in text or "<password>" in text for _, text in found) > 10
+
+
+def test_no_mail_tells_a_secret(told: Told):
+    (mail,) = told.postbox.mails
+    assert leaks(mail) == []
+    assert "with <password>" in mail and "RuntimeError: because of <password>" in mail
+
+
+def test_services_and_workers_have_their_secrets(told: Told):
+    assert told.postbox.smtpPassword == PASSWORD
+    assert told.kit.master.workers.getWorkerByName("w").password == PASSWORD
 
 
 def test_no_event_tells_a_secret(told: Told):
