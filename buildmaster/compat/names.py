@@ -18,7 +18,28 @@ MODULES = {
 _RESULTS = ("SUCCESS", "WARNINGS", "FAILURE", "SKIPPED", "EXCEPTION", "RETRY", "CANCELLED", "Results")
 _LOG_OBSERVERS = ("LogObserver", "LogLineObserver", "OutputProgressObserver")
 
+_DOCUMENTED_DB = {
+    "builders": ("BuilderModel", "BuildersConnectorComponent"),
+    "builds": ("BuildModel", "BuildsConnectorComponent"),
+    "buildsets": ("AlreadyCompleteError", "BuildSetModel", "BuildsetsConnectorComponent"),
+    "changes": ("ChangeModel", "ChangesConnectorComponent"),
+    "logs": ("LogModel", "LogsConnectorComponent"),
+    "masters": ("MasterModel", "MastersConnectorComponent"),
+    "projects": ("ProjectModel", "ProjectsConnectorComponent"),
+    "schedulers": ("SchedulerAlreadyClaimedError", "SchedulerModel", "SchedulersConnectorComponent"),
+    "sourcestamps": ("PatchModel", "SourceStampModel", "SourceStampsConnectorComponent"),
+    "state": ("StateConnectorComponent",),
+    "steps": ("StepModel", "StepsConnectorComponent", "UrlModel"),
+    "users": ("UserModel", "UsersConnectorComponent"),
+    "workers": ("BuilderMasterModel", "WorkerModel", "WorkersConnectorComponent"),
+}
+"""Documented classes of modules of ``db`` whose names are those of the tables' own modules here."""
+
 ATTRIBUTES: dict[str, dict[str, str]] = {
+    **{
+        f"buildmaster.db.{module}": {name: f"buildmaster.db.documented.names:{name}" for name in names}
+        for module, names in _DOCUMENTED_DB.items()
+    },
     "buildmaster.process.buildstep": {
         **{name: f"buildmaster.base.results:{name}" for name in _RESULTS},
         **{name: f"buildmaster.process.logobserver:{name}" for name in _LOG_OBSERVERS},

@@ -23,6 +23,7 @@ from buildmaster.base.records import Fact
 from buildmaster.db import dialects, ids, migrate, tidy
 from buildmaster.db.batch import Batcher, Outcome, WriteJob
 from buildmaster.db.dialects import Trouble
+from buildmaster.db.documented import Connectors
 from buildmaster.db.executors import Executor
 
 log = Logger()
@@ -34,7 +35,7 @@ READ_ATTEMPTS = 6
 CLOSE_SECONDS = 20.0
 
 
-class Database:
+class Database(Connectors):
     """A database with one writer and several readers.
 
     ``url`` is a database URL, relative SQLite paths refer to ``basedir``; ``executor`` runs the work; ``clock`` gives
