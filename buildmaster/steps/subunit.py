@@ -75,11 +75,11 @@ class SubunitShellCommand(ShellMixin, BuildStep):
     """
 
     name = "shell"
-    progressMetrics = ("output", "tests", "tests failed")
 
     def __init__(self, failureOnNoTests: bool = False, **kwargs: Any) -> None:
         super().__init__(**self.setupShellMixin(kwargs))
         self.failureOnNoTests = failureOnNoTests
+        self.progressMetrics = (*self.progressMetrics, "tests", "tests failed")
         self._observer = SubunitLogObserver()
         self.addLogObserver("stdio", self._observer)
 
