@@ -86,6 +86,18 @@ def with_prefixes(content: bytes, runs: Runs) -> bytes:
     return b"".join(pieces)
 
 
+def without_channels(content: bytes, runs: Runs, channels: str) -> bytes:
+    """The lines that are of no channel of these."""
+    pieces = []
+    at = 0
+    for channel, count in runs:
+        end = _after_lines(content, at, count)
+        if channel not in channels:
+            pieces.append(content[at:end])
+        at = end
+    return b"".join(pieces)
+
+
 def without_prefixes(text: str) -> tuple[str, str]:
     """(plain text, stored runs) of the documented form."""
     lines = text.split("\n")

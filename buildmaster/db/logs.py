@@ -279,13 +279,22 @@ def raw_chunks(conn: sa.Connection, logid: int, after_line: int = 0) -> Iterator
         yield text
 
 
-def raw_piece(conn: sa.Connection, logid: int, first_line: int, size: int = 1 << 20) -> tuple[str, int] | None:
-    """About ``size`` bytes of plain text from a line on, and the line after it; None at the end."""
+def raw_piece(
+    conn: sa.Connection, logid: int, first_line: int, size: int = 1 << 20, without: str = ""
+) -> tuple[str, int] | None:
+    """About ``size`` bytes of plain text from a line on, and the line after it; None at the end.
+
+    Lines of the channels ``without`` are left out.
+    """
     content, next_line, total = [], first_line, 0
     for row in _overlapping(conn, logid, first_line, None, limit=max(1, size // CHUNK_BYTES)):
         text = log_text.decompress(row.content, row.compression)
         if first_line > row.first_line:
             text = log_text.cut_lines(text, first_line - row.first_line, row.last_line - first_line + 1)
+        if without and row.channels:
+            runs = log_text.parse_runs(row.channels)
+            runs = log_text.cut_runs(runs, max(0, first_line - row.first_line), row.last_line - row.first_line + 1)
+            text = log_text.without_channels(text, runs, without)
         content.append(text)
         total += len(text)
         next_line = row.last_line + 1

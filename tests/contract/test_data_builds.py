@@ -327,4 +327,5 @@ def test_logs_are_read_by_lines_and_whole(master: CoreMaster) -> None:
         "mime-type": "text/plain",
         "filename": "b_build_1_step_make_log_stdio",
     }
+    assert master.get("builds/1/steps/make/logs/stdio/text")["raw"] == "one\ne\nthree\n"
     assert [key for key, _ in master.hear(heard, 4)][-1] == "logs/1/finished"

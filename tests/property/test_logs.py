@@ -7,7 +7,7 @@ import itertools
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from buildmaster.db import log_text
+from buildmaster.db import log_text, logs
 from buildmaster.process.log_lines import LineAssembler
 from tests.support.logkit import LogKit
 
@@ -73,3 +73,5 @@ def test_any_range_of_a_stored_log_can_be_read(given_lines: list, data: st.DataO
     first, last = data.draw(st.integers(0, 60)), data.draw(st.integers(0, 60))
     assert kit.lines(log, first, last) == "".join(expected[first : last + 1])
     assert kit.raw(log) == "".join(line[1:] for line in expected)
+    output = kit.wait(kit.db.read(logs.raw_piece, log.logid, first, 1 << 20, "h")) or ("", 0)
+    assert output[0] == "".join(line[1:] for line in expected[first:] if line[0] != "h")

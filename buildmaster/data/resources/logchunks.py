@@ -46,6 +46,7 @@ def _read(conn: Any, where: Mapping[str, Any], first: int, last: int) -> Row | N
 
 class _RawEndpoint(base.ViewEndpoint):
     view = views.LOG_PLACES
+    without = ""
 
     async def get(self, resultSpec: Any, kwargs: dict[str, Any]) -> Any:
         """``raw`` (the whole text), ``mime-type`` and ``filename``; None if there is no such log."""
@@ -65,9 +66,12 @@ class _RawEndpoint(base.ViewEndpoint):
 
     async def _pieces(self, logid: int) -> AsyncIterator[str]:
         line = 0
-        while (piece := await self.master.db.read(logs.raw_piece, logid, line)) is not None:
+        while (piece := await self._piece(logid, line)) is not None:
             text, line = piece
             yield text
+
+    def _piece(self, logid: int, line: int) -> Any:
+        return self.master.db.read(logs.raw_piece, logid, line, 1 << 20, self.without)
 
 
 class RawLogChunkEndpoint(_RawEndpoint):
@@ -84,12 +88,20 @@ class RawInlineLogChunkEndpoint(_RawEndpoint):
     pathPatterns = [pattern + "/raw_inline" for pattern in ONE_LOG]
 
 
+class OutputEndpoint(_RawEndpoint):
+    """The text of stdout and stderr, without the headers; of a log without channels, all of it."""
+
+    kind = base.EndpointKind.RAW_INLINE
+    pathPatterns = [pattern + "/text" for pattern in ONE_LOG]
+    without = "h"
+
+
 class LogChunk(base.ResourceType):
     """Lines of a log; each ends with a newline, and in a log with channels begins with its channel's letter."""
 
     name = "logchunk"
     plural = "logchunks"
-    endpoints = [LogChunkEndpoint, RawLogChunkEndpoint, RawInlineLogChunkEndpoint]
+    endpoints = [LogChunkEndpoint, RawLogChunkEndpoint, RawInlineLogChunkEndpoint, OutputEndpoint]
 
     class EntityType(types.Entity):
         logid = types.Integer()

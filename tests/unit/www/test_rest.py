@@ -176,6 +176,11 @@ def test_a_raw_log_can_be_shown_too(web: Web, log: int) -> None:
     assert answer.header("content-disposition") is None
 
 
+def test_a_log_can_be_read_without_its_headers(web: Web, log: int) -> None:
+    answer = web.client.get(f"/api/v2/logs/{log}/text")
+    assert (answer.text, answer.header("content-type")) == ("one\nérr\ntwo\n", "text/plain; charset=utf-8")
+
+
 def test_a_log_written_as_html_can_do_nothing(web: Web) -> None:
     step = web.add_step(web.add_build()["buildid"])
     log = web.add_log(step, "<script>alert(1)</script>\n", name="report", type="h")
