@@ -33,6 +33,8 @@ TOOLS: dict[str, tuple[str, ...]] = {
     "buildbot": ("buildbot",),
     "pass": ("pass",),
     "gpg": ("gpg",),
+    "slapd": ("slapd", "/usr/sbin/slapd"),
+    "slapadd": ("slapadd", "/usr/sbin/slapadd"),
     "dockerd": ("dockerd", "/usr/sbin/dockerd"),
 }
 """System programs that tests may ask for: name → where to look, the first that is there."""

@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from twisted.internet import defer
+from twisted.web.error import Error
 
 from buildmaster.base.errors import error
 from buildmaster.base.strings import bytes2unicode
@@ -66,7 +67,7 @@ class LdapUserInfo(AvatarBase, UserInfoProviderBase):
         self.tls = tls
 
     def getUserInfo(self, username: str) -> defer.Deferred[dict[str, Any]]:
-        """The user's ``username``, ``full_name``, ``email``, ``groups`` and extra fields; fails if there is not one."""
+        """The user's ``username``, ``full_name``, ``email``, ``groups`` and extra fields; an Error (403) if there is not one."""
         return self._in_thread(self._user_info, bytes2unicode(username))
 
     def getUserAvatar(
@@ -108,7 +109,7 @@ class LdapUserInfo(AvatarBase, UserInfoProviderBase):
             wanted = [self.accountFullName, self.accountEmail, *self.accountExtraFields]
             found = self.search(c, self.accountBase, self.accountPattern % {"username": escaped(username)}, wanted)
             if len(found) != 1:
-                raise KeyError(f"ldap search {self.accountPattern!r} finds {len(found)} users for {username!r}, not 1")
+                raise Error(403, f"the directory knows {len(found) or 'no'} users called {username!r}".encode())
             dn, values = found[0]["dn"], found[0]["raw_attributes"]
             info: dict[str, Any] = {
                 "username": username,
