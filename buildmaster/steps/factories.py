@@ -12,7 +12,10 @@ from typing import Any
 from buildmaster.base.errors import error
 from buildmaster.process.build_factory import BuildFactory
 from buildmaster.process.step_factory import StepFactory
+from buildmaster.steps.python_twisted import Trial as TrialStep
 from buildmaster.steps.shell import Compile, Configure, PerlModuleTest, ShellCommand, Test
+from buildmaster.steps.source.cvs import CVS
+from buildmaster.steps.source.svn import SVN
 
 Command = str | Sequence[Any] | None
 AUTORECONF = ("autoreconf", "-si")
@@ -62,6 +65,75 @@ class GNUAutoconf(BuildFactory):
                 self.addStep(step(command=usual if command is DefaultCommand else command, env=env))
 
 
+class BasicBuildFactory(GNUAutoconf):
+    """:class:`GNUAutoconf` for sources in CVS, which each build checks out anew.
+
+    :param cvsroot: of the repository
+    :param cvsmodule: what to check out
+    :param cvsCopy: check out beside the build's directory, update there, and copy, which saves traffic
+
+    The other parameters are those of GNUAutoconf; here no ``configure`` step is made by default.
+    """
+
+    def __init__(
+        self,
+        cvsroot: Any,
+        cvsmodule: Any,
+        configure: Command = None,
+        configureEnv: Mapping[str, Any] | None = None,
+        compile: Command | type = "make all",
+        test: Command | type = "make check",
+        cvsCopy: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        source = CVS(cvsroot=cvsroot, cvsmodule=cvsmodule, mode="full", method="copy" if cvsCopy else "clobber")
+        super().__init__(source, configure, configureEnv, compile=compile, test=test, **kwargs)
+
+
+class QuickBuildFactory(BasicBuildFactory):
+    """Like :class:`BasicBuildFactory`, but builds update the sources of the one before: quicker, and less thorough.
+
+    Its builds have no progress: how long they take depends on what has changed.
+    """
+
+    useProgress = False
+
+    def __init__(
+        self,
+        cvsroot: Any,
+        cvsmodule: Any,
+        configure: Command = None,
+        configureEnv: Mapping[str, Any] | None = None,
+        compile: Command | type = "make all",
+        test: Command | type = "make check",
+        cvsCopy: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        if cvsCopy:
+            error("QuickBuildFactory updates the sources where they are built: it takes no cvsCopy")
+        source = CVS(cvsroot=cvsroot, cvsmodule=cvsmodule, mode="incremental")
+        GNUAutoconf.__init__(self, source, configure, configureEnv, compile=compile, test=test, **kwargs)
+
+
+class BasicSVN(GNUAutoconf):
+    """:class:`GNUAutoconf` for sources in Subversion at ``svnurl``, updated by each build.
+
+    The other parameters are those of GNUAutoconf; here no ``configure`` step is made by default.
+    """
+
+    def __init__(
+        self,
+        svnurl: Any,
+        configure: Command = None,
+        configureEnv: Mapping[str, Any] | None = None,
+        compile: Command | type = "make all",
+        test: Command | type = "make check",
+        **kwargs: Any,
+    ) -> None:
+        source = SVN(repourl=svnurl, mode="incremental")
+        super().__init__(source, configure, configureEnv, compile=compile, test=test, **kwargs)
+
+
 class CPAN(BuildFactory):
     """A Perl module: the sources, ``perl Makefile.PL``, ``make`` and ``make test``.
 
@@ -89,6 +161,63 @@ class Distutils(BuildFactory):
         self.addStep(Compile(command=[*words(python), "./setup.py", "build"]))
         if test is not None:
             self.addStep(Test(command=test))
+
+
+class Trial(BuildFactory):
+    """A Python package that trial tests: the sources, ``python ./setup.py build``, and :class:`steps.Trial`.
+
+    Either ``tests`` or ``useTestCaseNames`` is needed.
+
+    :param source: the step that gets the sources
+    :param buildpython: the interpreter that builds, as a list of it and its options; ``python`` by default
+    :param trialpython: the interpreter that runs trial, likewise; by default the one that trial itself names
+    :param trial: the program; ``trial`` by default; with ``trialpython`` its path
+    :param testpath: what goes to the front of ``PYTHONPATH``
+    :param randomly: test in random order
+    :param recurse: look for tests in subpackages
+    :param tests: what to test: the name of a package or module, or a list of these
+    :param useTestCaseNames: test what the build's changed files ask for
+    :param env: environment variables of both commands
+
+    Subclasses may set ``trial``, ``randomly`` and ``recurse`` for all that do not say otherwise.
+    """
+
+    trial = "trial"
+    randomly = False
+    recurse = False
+
+    def __init__(
+        self,
+        source: Any,
+        buildpython: Sequence[str] | str | None = None,
+        trialpython: Sequence[str] | str | None = None,
+        trial: str | None = None,
+        testpath: str = ".",
+        randomly: bool | None = None,
+        recurse: bool | None = None,
+        tests: str | Sequence[str] | None = None,
+        useTestCaseNames: bool = False,
+        env: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__([source])
+        if not tests and not useTestCaseNames:
+            error("Trial: name the tests, or let useTestCaseNames=True find them from the changed files")
+        for name, value in (("trial", trial), ("randomly", randomly), ("recurse", recurse)):
+            if value is not None:
+                setattr(self, name, value)
+        self.addStep(Compile(command=[*words(buildpython or "python"), "./setup.py", "build"], env=dict(env or {})))
+        self.addStep(
+            TrialStep(
+                python=words(trialpython) if trialpython else None,
+                trial=self.trial,
+                testpath=testpath,
+                tests=tests,
+                testChanges=useTestCaseNames,
+                randomly=self.randomly,
+                recurse=self.recurse,
+                env=dict(env or {}),
+            )
+        )
 
 
 def s(steptype: type, **kwargs: Any) -> StepFactory:

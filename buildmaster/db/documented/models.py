@@ -14,6 +14,8 @@ Time = datetime.datetime
 
 @attrs.define
 class BuilderModel(Model):
+    """A builder."""
+
     id: int
     name: str
     description: str | None = None
@@ -26,6 +28,8 @@ class BuilderModel(Model):
 
 @attrs.define
 class BuildRequestModel(Model):
+    """A request for one build."""
+
     buildrequestid: int
     buildsetid: int
     builderid: int
@@ -47,6 +51,8 @@ class BuildRequestModel(Model):
 
 @attrs.define
 class BuildModel(Model):
+    """A build; ``complete_at`` and ``results`` are None while it runs."""
+
     id: int
     number: int  # of the builder's builds, from 1
     builderid: int
@@ -62,6 +68,8 @@ class BuildModel(Model):
 
 @attrs.define
 class BuildSetModel(Model):
+    """A buildset; ``results`` is -1 until it has ended."""
+
     bsid: int
     external_idstring: str | None
     reason: str | None
@@ -77,6 +85,8 @@ class BuildSetModel(Model):
 
 @attrs.define
 class ChangeModel(Model):
+    """A change; ``properties`` maps names to (value, source)."""
+
     changeid: int
     author: str
     committer: str | None
@@ -97,6 +107,8 @@ class ChangeModel(Model):
 
 @attrs.define
 class ChangeSourceModel(Model):
+    """A change source, and the master that runs it."""
+
     id: int
     name: str
     masterid: int | None = None
@@ -104,6 +116,8 @@ class ChangeSourceModel(Model):
 
 @attrs.define
 class LogModel(Model):
+    """A log; its type is ``s`` (with channels), ``t`` (text), ``h`` (HTML) or ``d`` (deleted)."""
+
     id: int
     name: str
     slug: str
@@ -115,6 +129,8 @@ class LogModel(Model):
 
 @attrs.define
 class MasterModel(Model):
+    """A master."""
+
     id: int
     name: str
     active: bool
@@ -123,6 +139,8 @@ class MasterModel(Model):
 
 @attrs.define
 class PatchModel(Model):
+    """A difference on top of a revision."""
+
     patchid: int
     body: bytes
     level: int
@@ -133,6 +151,8 @@ class PatchModel(Model):
 
 @attrs.define
 class ProjectModel(Model):
+    """A project."""
+
     id: int
     name: str
     slug: str
@@ -143,6 +163,8 @@ class ProjectModel(Model):
 
 @attrs.define
 class SchedulerModel(Model):
+    """A scheduler, and the master that runs it."""
+
     id: int
     name: str
     enabled: bool = True
@@ -151,6 +173,8 @@ class SchedulerModel(Model):
 
 @attrs.define
 class SourceStampModel(Model):
+    """Which source to build, of one codebase."""
+
     ssid: int
     branch: str | None
     revision: str | None
@@ -163,12 +187,16 @@ class SourceStampModel(Model):
 
 @attrs.define
 class UrlModel(Model):
+    """A link of a step."""
+
     name: str
     url: str
 
 
 @attrs.define
 class StepModel(Model):
+    """A step of a build."""
+
     id: int
     number: int
     name: str
@@ -184,6 +212,8 @@ class StepModel(Model):
 
 @attrs.define
 class UserModel(Model):
+    """A user; ``attributes`` is None where they were not asked for."""
+
     uid: int
     identifier: str
     bb_username: str | None = None
@@ -193,12 +223,16 @@ class UserModel(Model):
 
 @attrs.define
 class BuilderMasterModel(Model):
+    """A builder on a master."""
+
     builderid: int
     masterid: int
 
 
 @attrs.define
 class WorkerModel(Model):
+    """A worker."""
+
     id: int
     name: str
     workerinfo: dict[str, Any]
