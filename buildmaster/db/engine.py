@@ -282,7 +282,10 @@ class Database(Connectors):
         self._put_back(outcome.unfinished)
         self._settled = self._queued - len(self._main)
         if outcome.facts and self.on_facts is not None:
-            self.on_facts(outcome.facts)
+            try:
+                self.on_facts(outcome.facts)
+            except Exception:  # policy: whoever waits for the commit is told of it all the same
+                log.failure("handing out what was committed")
         for job, result in outcome.results:
             job.result.callback(result)
         self._pass_barriers()

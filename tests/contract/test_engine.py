@@ -44,6 +44,17 @@ def test_an_answer_means_committed(place: Place) -> None:
     assert number == 1
 
 
+def test_an_answer_comes_though_the_facts_can_not_be_handed_out(place: Place) -> None:
+    db = place.open()
+
+    def fail(facts: list) -> None:
+        raise RuntimeError("nobody takes them")
+
+    db.on_facts = fail
+    assert place.wait(db.write(add_project, "one")) == 1
+    assert place.wait(db.read(names)) == ["one"]
+
+
 def test_a_read_sees_every_write_queued_before_it(place: Place) -> None:
     db = place.open()
     for n in range(250):
