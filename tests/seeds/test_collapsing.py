@@ -133,14 +133,9 @@ def test_true_false_and_functions_for_all_builders_and_for_one(queue, general, o
 
 
 def test_a_coroutine_may_answer(queue):
-    async def same_reason(master: Any, builder: Any, req1: Any, req2: Any) -> bool:
-        first = await master.data.get(("buildsets", req1["buildsetid"]))
-        second = await master.data.get(("buildsets", req2["buildsetid"]))
-        return builder["name"] == "b" and first["reason"] == second["reason"]
-
-    it = queue(same_reason)
-    for reason in ("a", "b", "a"):
-        it.ask(reason=reason)
+    it = queue(example("collapse_by_coroutine.py"))
+    for branch in ("main", "release", "main"):
+        it.ask(branch)
     assert it.outcome() == [GONE, WAITS, WAITS]
 
 

@@ -48,7 +48,7 @@ def path(tmp_path: Path) -> Iterator[Make]:
 
 def one_at_a_time(name: str) -> Any:
     """A worker that takes one build at a time."""
-    return worker.Worker(name, "pw", max_builds=1)
+    return worker.Worker(name, "pw", max_builds=1, properties={"fast": name == "fast"})
 
 
 def order(path: BuildPath) -> list[str]:
@@ -117,14 +117,29 @@ def test_an_idle_builder_goes_first(path):
 
 
 def test_the_order_may_come_later_and_leave_builders_out(path):
-    def prioritize(master: Any, builders: list[Any]) -> defer.Deferred[list[Any]]:
-        return task.deferLater(master.reactor, 2, lambda: [b for b in reversed(builders) if b.name != "b"])
+    """Those that build already have to wait, though another worker is free."""
+    c: dict[str, Any] = {}
+    execute("prioritize_by_age.py", c=c, defer=defer)
 
-    it = path(["a", "b", "c"], prioritizeBuilders=prioritize)
-    it.change("r1")
-    it.attach(script=ten_seconds)
-    it.kit.advance(120)
-    assert order(it) == ["c", "a"]
+    def later(master: Any, builders: list[Any]) -> defer.Deferred[list[Any]]:
+        return task.deferLater(master.reactor, 2, c["prioritizeBuilders"], master, builders)
+
+    it = path(["a", "b"], ["w1", "w2", "w3"], prioritizeBuilders=later)
+
+    def ask(builderid: int) -> None:
+        it.kit.call(it.master.data.updates.addBuildset, waited_for=False, builderids=[builderid], sourcestamps=[])
+        it.kit.advance(1)
+
+    ask(2), ask(1)
+    it.attach("w1", ten_seconds)
+    it.kit.advance(3)
+    ask(2)
+    for name in ("w2", "w3"):
+        it.attach(name, ten_seconds)
+    it.kit.advance(4)
+    assert [name for name, _, _ in it.builds()] == ["b", "a"]
+    it.kit.advance(60)
+    assert order(it) == ["b", "a", "b"]
 
 
 def test_times_are_yielded_waited_for_and_compared_with_others(path):
@@ -214,9 +229,27 @@ def test_the_function_is_an_argument_of_the_builder():
 # -- workers -----------------------------------------------------------------------------------------------------------
 
 
+def test_a_function_chooses_the_worker(path):
+    c: dict[str, Any] = {}
+    execute("choose_worker.py", c=c)
+    it = path(["b"], ["w1", "w2", "fast"], **c)
+    for name in ("w1", "w2"):
+        it.attach(name, ten_seconds)
+    it.change("r1")
+    it.change("r2", branch="release")
+    it.change("r3")
+    it.kit.advance(5)
+    assert sorted(workers_of(it)) == ["w1", "w2"]
+    it.kit.advance(120)
+    assert [name for name, _, _ in it.builds()] == ["b", "b"]  # the release waits for a fast one
+    it.attach("fast", ten_seconds)
+    it.kit.advance(20)
+    assert workers_of(it)[2:] == ["fast"]
+    assert built_branches(it)[2:] == ["release"]
+
+
 @pytest.mark.parametrize("later", [False, True])
-def test_a_function_chooses_the_worker(path, later):
-    """``nextWorker`` for one builder, ``select_next_worker`` for those that have none."""
+def test_a_builders_own_function_comes_before_that_for_all(path, later):
     asked: list[tuple[str, str, list[str], str]] = []
 
     def choose(name: str) -> Callable[[Any, Sequence[Any], Any], Any]:
@@ -227,8 +260,8 @@ def test_a_function_chooses_the_worker(path, later):
 
         return function
 
-    it = path(["b"], ["w1", "w2", "w3"], select_next_worker=choose("general"))
-    for name in ("w1", "w2", "w3"):
+    it = path(["b"], ["w1", "w2", "fast"], select_next_worker=choose("for all"))
+    for name in ("w1", "w2", "fast"):
         it.attach(name, ten_seconds)
     it.change("r1")
     it.kit.advance(1)
@@ -237,10 +270,15 @@ def test_a_function_chooses_the_worker(path, later):
     it.kit.advance(20)
     it.change("r2")
     it.kit.advance(20)
-    everyone = ["w1", "w2", "w3"]
-    assert asked == [("general", "b", everyone, "main"), ("own", "b", everyone, "main")]
-    names = {row["workerid"]: row["name"] for row in it.kit.get("workers")}
-    assert [names[build["workerid"]] for build in it.kit.get("builds")] == ["w2", "w2"]
+    everyone = ["fast", "w1", "w2"]
+    assert asked == [("for all", "b", everyone, "main"), ("own", "b", everyone, "main")]
+    assert workers_of(it) == ["w2", "w2"]
+
+
+def workers_of(path: BuildPath) -> list[str]:
+    """The workers in the order of the builds."""
+    names = {row["workerid"]: row["name"] for row in path.kit.get("workers")}
+    return [names[build["workerid"]] for build in path.kit.get("builds", order=["buildid"])]
 
 
 def _with_next_worker(config: dict[str, Any], function: Any) -> dict[str, Any]:
