@@ -43,7 +43,7 @@ class Monotone(Checkout):
     ) -> None:
         self.repourl = repourl
         self.branch = branch
-        self.progress = progress
+        self.show_progress = progress
         super().__init__(mode=mode, method=method, **kwargs)
         if not repourl:
             error("Monotone: must provide repourl")
@@ -54,7 +54,7 @@ class Monotone(Checkout):
         await super()._prepare()
         if not await self.pathExists(DATABASE):
             await self._vc(["db", "init", "--db", DATABASE], workdir="")
-        ticker = "--ticker=dot" if self.progress else "--ticker=none"
+        ticker = "--ticker=dot" if self.show_progress else "--ticker=none"
         while await self._vc(["pull", self._source, "--db", DATABASE, ticker], abandon=False, workdir="") != 0:
             if not await self._before_retry():
                 raise BuildStepFailed()
