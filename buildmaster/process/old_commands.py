@@ -16,22 +16,35 @@ from buildmaster.base.results import FAILURE, SUCCESS, WARNINGS
 from buildmaster.process.old_steps import deprecated, keep_old_things
 from buildmaster.process.summary import command_words, join_words, shown_command, with_result
 
-HOOKS = (
-    "commandComplete",
-    "createSummary",
-    "evaluateCommand",
-    "describe",
-    "getText",
-    "getText2",
-    "maybeGetText2",
-    "setStatus",
-)
+HOOKS = {
+    "commandComplete": 1,
+    "createSummary": 1,
+    "evaluateCommand": 1,
+    "describe": 1,
+    "getText": 2,
+    "getText2": 2,
+    "maybeGetText2": 2,
+    "setStatus": 2,
+}
+"""Name → number of arguments."""
 
 
 def overridden(step_class: type, name: str) -> bool:
-    """Whether a class of the user's has a method of this name."""
+    """Whether a class of the user's has a method of this name, which takes what the hook is given."""
     owner = next((each for each in step_class.__mro__ if name in vars(each)), object)
-    return owner is not object and not owner.__module__.startswith("buildmaster.")
+    if owner is object or owner.__module__.startswith("buildmaster."):
+        return False
+    function = getattr(step_class, name)
+    return takes(function, 1 + HOOKS[name]) or (name == "createSummary" and takes(function, 1))
+
+
+def takes(function: Any, count: int) -> bool:
+    """Whether a function can be called with so many positional arguments."""
+    try:
+        inspect.signature(function).bind(*[None] * count)
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 @PerClass
@@ -113,7 +126,7 @@ class OldCommandHooks:
         if stdio is not None:
             await stdio.finish()  # the hooks see all of it
         await maybe(self.commandComplete, cmd)
-        await maybe(self.createSummary, *([stdio] if _takes_log(self.createSummary) else []))
+        await maybe(self.createSummary, *([stdio] if takes(self.createSummary, 1) else []))
         results = await maybe(self.evaluateCommand, cmd)
         await maybe(self.setStatus, cmd, results)
         return results
@@ -125,7 +138,7 @@ class OldCommandHooks:
 
     def _old_ones(self) -> list[str]:
         """The overridden hooks that are not today's; a createSummary that takes the log is none."""
-        todays = [name for name in self.todays_hooks if name != "createSummary" or not _takes_log(self.createSummary)]
+        todays = [name for name in self.todays_hooks if name != "createSummary" or not takes(self.createSummary, 1)]
         return [name for name in hooks_of(type(self)) if name not in todays]
 
     def startCommand(self, cmd: Any, errorMessages: Iterable[str] = ()) -> None:
@@ -191,9 +204,3 @@ class OldShellHooks(OldCommandHooks):
         step: Any = self
         self.command = await as_deferred(step.build.render(self.command))
         self.startCommand(await step.makeRemoteShellCommand())
-
-
-def _takes_log(hook: Callable[..., Any]) -> bool:
-    """Whether a ``createSummary`` takes the log; today's takes nothing."""
-    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    return any(each.kind in kinds for each in inspect.signature(hook).parameters.values())

@@ -1,7 +1,7 @@
 """Steps written for releases before 0.9: ``start()`` begins the work, ``finished(results)`` ends it.
 
-A step is one of these if ``start()`` is defined nearer to its class than ``run()``.  What they call is in
-:class:`OldStyleMixin`, which every step has; the hooks around a command are in :mod:`.old_commands`.
+What they call is in :class:`OldStyleMixin`, which every step has; the hooks around a command are in
+:mod:`.old_commands`.
 """
 
 from __future__ import annotations
@@ -23,13 +23,17 @@ _told: set[str] = set()  # what the log has been told already
 
 
 def begins_with_start(step_class: type) -> bool:
-    """Whether steps of this class are begun by ``start()``: it is defined nearer to the class than ``run()``."""
-    for each in step_class.__mro__:
-        if "run" in vars(each):
-            return False
-        if callable(vars(each).get("start")):
-            return True
-    return False
+    """Whether steps of this class are begun by ``start()``.
+
+    It is defined nearer to the class than ``run()``, which is not the user's, and is one beside which a ``start()``
+    makes sense: that of BuildStep, which does nothing, or of a class that has a ``start()`` for ``super()`` to call.
+    """
+    owner = next(each for each in step_class.__mro__ if "run" in vars(each))
+    nearer = step_class.__mro__[: step_class.__mro__.index(owner)]
+    if not any(callable(vars(each).get("start")) for each in nearer):
+        return False
+    ours = owner.__module__.startswith("buildmaster.")
+    return ours and (owner.__module__ == "buildmaster.process.buildstep" or hasattr(owner, "start"))
 
 
 def deprecated(step: Any, name: str, release: str, instead: str) -> None:

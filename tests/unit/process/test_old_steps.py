@@ -16,7 +16,7 @@ from buildmaster.process import kept_log, old_steps
 from buildmaster.process.buildstep import BuildStep, RemoteCommand, RemoteShellCommand
 from buildmaster.process.old_commands import hooks_of
 from buildmaster.properties import Interpolate
-from buildmaster.steps.shell import Compile, ShellCommand, Test
+from buildmaster.steps.shell import Compile, SetPropertyFromCommand, ShellCommand, Test
 from tests.support.one_step import Done, run_steps
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*is the way of releases before:DeprecationWarning")
@@ -59,8 +59,33 @@ class NewAgain(Old):
         return SUCCESS
 
 
+class WithHelper(NewAgain):
+    def start(self) -> None:
+        """Means something else: the class has a run() of its own."""
+
+
+class NeverHadOne(SetPropertyFromCommand):
+    def start(self) -> None:
+        """Means something else: there is no start() that super() would find."""
+
+
+class Plain(BuildStep):
+    def start(self) -> None:
+        """As it was."""
+
+
 @pytest.mark.parametrize(
-    ("step_class", "old"), [(BuildStep, False), (ShellCommand, False), (Old, True), (OldAgain, True), (NewAgain, False)]
+    ("step_class", "old"),
+    [
+        (BuildStep, False),
+        (ShellCommand, False),
+        (Plain, True),
+        (Old, True),
+        (OldAgain, True),
+        (NewAgain, False),
+        (WithHelper, False),
+        (NeverHadOne, False),
+    ],
 )
 def test_what_is_defined_nearer_to_the_class_counts(step_class, old):
     assert old_steps.begins_with_start(step_class) is old
@@ -272,6 +297,20 @@ def test_the_hooks_of_a_shell_command_are_asked_without_a_start(run):
     with pytest.warns(DeprecationWarning, match=r"Judging.evaluateCommand\(\) is the way of releases before 3.0"):
         done = run(Judging(command=["x", "1"]))
     assert outcome(done) == (WARNINGS, "judged 'x 1' (warnings)")
+
+
+def test_methods_that_only_have_the_name_of_a_hook_are_left_alone(run):
+    class Helpful(ShellCommand):
+        def getText(self) -> str:
+            return "its own business"
+
+        def setStatus(self, status: str) -> None:
+            raise AssertionError("nobody called this")
+
+        describe = "a word"
+
+    assert hooks_of(Helpful) == ()
+    assert outcome(run(Helpful(command=["x"]))) == (SUCCESS, "'x'")
 
 
 def test_hooks_of_warning_counting_steps_are_todays(run, recwarn):
