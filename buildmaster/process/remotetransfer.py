@@ -131,6 +131,8 @@ class DirectoryWriter(FileWriter):
     def _unpack(self) -> None:
         try:
             self._apply_mode(archives.unpack(self.tarname, self.compress, self.destroot, self.limits))
+        except TransferRefused as refused:
+            raise TransferRefused(f"{refused}; it was cut off at maxsize") if self.remaining == 0 else refused from None
         finally:
             self.purge()
 

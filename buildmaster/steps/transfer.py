@@ -44,10 +44,13 @@ class _TransferBuildStep(BuildStep):
         return os.path.join(self.master.basedir, os.path.expanduser(path))
 
     async def _transfer(self, command: RemoteCommand, writer: Any = None) -> int:
-        """Run an upload or download; an unfinished file is removed whatever happens."""
+        """Run an upload or download; an unfinished file is removed whatever happens.  Refusals are told in the log."""
         try:
             await self.runCommand(command)
             return command.results()
+        except remotetransfer.TransferRefused as refused:
+            self.stdio_log.addStderr(f"{refused}\n")
+            return FAILURE
         finally:
             if writer is not None:
                 remotetransfer.discard(writer)

@@ -180,13 +180,13 @@ class _File:
 
     def __init__(self, impl: Any) -> None:
         self._impl = impl
-        self.on_use: Callable[[], Any] = lambda: None
+        self.serve: Callable[..., Any] = lambda method, *args: method(*args)
 
     def __call__(self, method: str, *args: Any) -> Any:
         if self._impl is None:
             raise WorkerMisbehaved("the command that this belongs to is over")
-        self.on_use()
-        return getattr(self._impl, method)(*args)
+        impl = self._impl
+        return self.serve(lambda: getattr(impl, method)(*args))
 
     def revoke(self) -> None:
         self._impl = None
@@ -323,7 +323,7 @@ class ScriptedConnection(base.Connection):
         running = RunningCommand(self, remoteCommand, builderName, commandId)
         running.proxies = [value for value in args.values() if isinstance(value, _File)]
         for proxy in running.proxies:
-            proxy.on_use = running.uses_file
+            proxy.serve = running.serve
         command = Command(self, running, commandId, commandName, args)
 
         def start() -> None:

@@ -198,6 +198,44 @@ def test_a_downloaded_file_is_read_from_the_reader(host: Any) -> None:
     assert host.builder_file("g").read_bytes() == b"\0\xfe" * 1000
 
 
+def broken(file: Any, method: str, later: bool) -> Any:
+    """A file one of whose methods fails, at once or later."""
+
+    def fail(*_: Any) -> Any:
+        full = OSError(28, "No space left on device")
+        if later:
+            return defer.fail(full)
+        raise full
+
+    setattr(file, method, fail)
+    return file
+
+
+def test_a_file_that_fails_on_the_master_ends_its_command_and_no_other(host: Any) -> None:
+    """The real worker never completes a command whose file has raised."""
+
+    async def story() -> list[Any]:
+        conn = await host.connect()
+        host.builder_file("f").write_bytes(b"x")
+        failures = []
+        ways = [(method, later) for method in ("write", "read", "close") for later in (False, True)]
+        for number, (method, later) in enumerate(ways):
+            watcher = Watcher()
+            args = {"workdir": ".", "maxsize": None, "blocksize": 256, "mode": None, "keepstamp": 0}
+            if method == "read":
+                args |= {"workerdest": "g", "reader": broken(Reader(b"x"), "remote_read", later)}
+            else:
+                args |= {"workersrc": "f", "writer": broken(Writer(), f"remote_{method}", later)}
+            name = "downloadFile" if method == "read" else "uploadFile"
+            await conn.remoteStartCommand(watcher, "b", str(number), name, args)
+            await watcher.done
+            failures += [failure.value.strerror for failure in watcher.completions]
+            assert (await run_shell(conn, "echo", "x", id=f"{number} echo")).values("rc") == [0]
+        return failures
+
+    assert host.run(story()) == ["No space left on device"] * 6
+
+
 def test_a_throttled_worker_is_not_heard_and_nothing_is_lost(host: Any) -> None:
     async def story() -> tuple[str, str]:
         conn = await host.connect()

@@ -48,6 +48,27 @@ class RunningCommand:
         if heard is not None:
             heard()
 
+    def serve(self, method: Callable[..., Any], *args: Any) -> Any:
+        """The worker uses one of the command's files: the method's answer, or a Deferred of it.
+
+        What the method raises ends the command; a worker that is told of an error may never complete it.
+        """
+        self.uses_file()
+        try:
+            answer = method(*args)
+        except Exception:
+            self._file_failed(Failure())
+            raise
+        if isinstance(answer, defer.Deferred) or hasattr(answer, "cr_frame"):
+            return as_deferred(answer).addErrback(self._file_failed)
+        return answer
+
+    def _file_failed(self, failure: Failure) -> Failure:
+        if self._owner is not None:
+            self._interrupt(f"the master could not go on with its file: {failure.getErrorMessage()}")
+            self._finish(failure)
+        return failure
+
     def complete(self, failure: Any = None) -> None:
         """The worker says that the command has ended."""
         self._connection.heard()

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 from twisted.internet import defer
 from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 from twisted.spread import banana, pb
 
 from buildmaster.base.aio import deferred
@@ -87,17 +88,28 @@ class ReferenceableProxy(pb.Referenceable):
 
     def __init__(self, impl: Any) -> None:
         self.impl = impl
-        self.on_use: Callable[[], Any] = lambda: None
+        self.serve: Callable[..., Any] = lambda method, *args: method(*args)
 
     def revoke(self) -> None:
         """What comes from now on is refused."""
         self.impl = None
 
-    def _live(self) -> Any:
+    def _use(self, method: str, *args: Any) -> Any:
+        """Call the object, which may answer with a value, a Deferred or a coroutine.  Errors are told in one line."""
         if self.impl is None:
             raise pb.Error("the command that this belongs to is over")
-        self.on_use()
-        return self.impl
+        impl = self.impl
+        try:
+            answer = self.serve(lambda: getattr(impl, method)(*args))
+        except Exception as raised:
+            raise pb.Error(f"{type(raised).__name__}: {raised}") from raised
+        if hasattr(answer, "cr_frame"):
+            answer = defer.Deferred.fromCoroutine(answer)
+        return answer.addErrback(_in_one_line) if isinstance(answer, defer.Deferred) else answer
+
+
+def _in_one_line(failure: Failure) -> Failure:
+    return Failure(pb.Error(f"{failure.type.__name__ if failure.type else 'error'}: {failure.getErrorMessage()}"))
 
 
 class FileWriterProxy(ReferenceableProxy):
@@ -109,7 +121,7 @@ class FileWriterProxy(ReferenceableProxy):
             data = data.encode("utf-8")
         if not isinstance(data, bytes):
             raise pb.Error(f"write() takes bytes, not {type(data).__name__}")
-        return _answer(self._live().remote_write, data)
+        return self._use("remote_write", data)
 
     def remote_utime(self, accessed_modified: Any) -> Any:
         """Set the file's times."""
@@ -117,15 +129,15 @@ class FileWriterProxy(ReferenceableProxy):
             accessed, modified = (float(part) for part in accessed_modified)
         except (TypeError, ValueError):
             raise pb.Error("utime() takes a pair of numbers") from None
-        return _answer(self._live().remote_utime, (accessed, modified))
+        return self._use("remote_utime", (accessed, modified))
 
     def remote_unpack(self) -> Any:
         """The archive is complete."""
-        return _answer(self._live().remote_unpack)
+        return self._use("remote_unpack")
 
     def remote_close(self) -> Any:
         """Nothing more comes."""
-        return _answer(self._live().remote_close)
+        return self._use("remote_close")
 
 
 class FileReaderProxy(ReferenceableProxy):
@@ -135,17 +147,11 @@ class FileReaderProxy(ReferenceableProxy):
         """At most so many bytes, and no more than the wire carries."""
         if not isinstance(maxLength, int) or isinstance(maxLength, bool) or maxLength < 0:
             raise pb.Error("read() takes a length")
-        return _answer(self._live().remote_read, min(maxLength, LARGEST))
+        return self._use("remote_read", min(maxLength, LARGEST))
 
     def remote_close(self) -> Any:
         """The worker has read enough."""
-        return _answer(self._live().remote_close)
-
-
-def _answer(method: Callable[..., Any], *args: Any) -> Any:
-    """Call the step's object; it may answer with a value, a Deferred or a coroutine."""
-    answer = method(*args)
-    return defer.Deferred.fromCoroutine(answer) if hasattr(answer, "cr_frame") else answer
+        return self._use("remote_close")
 
 
 class RemoteCommand(ReferenceableProxy):
@@ -334,7 +340,7 @@ class Connection(base.Connection, pb.Avatar):
         running = RunningCommand(self, remoteCommand, builderName, commandId)
         running.proxies = [value for value in args.values() if isinstance(value, ReferenceableProxy)]
         for proxy in running.proxies:
-            proxy.on_use = running.uses_file
+            proxy.serve = running.serve
         reference = self._commands[running] = RemoteCommand(running)
         running.proxies.append(reference)
         running.on_end = lambda: self._commands.pop(running, None)

@@ -95,7 +95,8 @@ def test_a_file_that_is_missing_leaves_the_old_copy(tmp_path):
 def test_a_worker_that_sends_more_than_maxsize_is_refused(tmp_path):
     step = transfer.FileUpload(workersrc="x", masterdest="copy", maxsize=3)
     done = run_steps(tmp_path, step, script=worker_with({"x": b"12345"}))
-    assert done.results == EXCEPTION
+    assert done.results == FAILURE
+    assert "emore bytes than maxsize allows\n" in done.logs["stdio"]
     assert not (tmp_path / "copy").exists()
 
 
@@ -119,8 +120,8 @@ def test_a_directory_is_uploaded(tmp_path):
 def test_a_directory_may_not_leave_its_place(tmp_path):
     step = transfer.DirectoryUpload(workersrc="docs", masterdest="site")
     done = run_steps(tmp_path, step, script=worker_with({"docs": {"../../evil": b"1"}}))
-    assert done.results == EXCEPTION
-    assert "the archive names '../../evil', which is outside of its directory" in done.logs["err.text"]
+    assert done.results == FAILURE
+    assert done.logs["stdio"].startswith("ethe archive names '../../evil', which is outside of its directory\n")
     assert os.listdir(tmp_path / "site") == []
 
 
@@ -167,8 +168,8 @@ class SmallUpload(transfer.DirectoryUpload):
 def test_the_limits_of_an_archive_are_the_steps(tmp_path):
     script = worker_with({"docs": {"a": b"1", "b": b"2", "c": b"3"}})
     done = run_steps(tmp_path, SmallUpload(workersrc="docs", masterdest="site"), script=script)
-    assert done.results == EXCEPTION
-    assert "the archive is too large: it has more than 2 entries" in done.logs["err.text"]
+    assert done.results == FAILURE
+    assert "the archive is too large: it has more than 2 entries" in done.logs["stdio"]
 
 
 def test_no_file_is_no_failure(tmp_path):
