@@ -51,7 +51,7 @@ class Service(Resource):
         self.asked: list[Asked] = []
         self.answers: dict[str, Any] = {}
         self.url = ""
-        self._waiting: list[tuple[int, defer.Deferred[None]]] = []
+        self._waiting: list[tuple[Callable[[], bool], defer.Deferred[None]]] = []
 
     def render(self, request: Any) -> Any:
         asked = Asked(
@@ -62,7 +62,7 @@ class Service(Resource):
             request.content.read(),
         )
         self.asked.append(asked)
-        for wait in [wait for wait in self._waiting if len(self.asked) >= wait[0]]:
+        for wait in [wait for wait in self._waiting if wait[0]()]:
             self._waiting.remove(wait)
             wait[1].callback(None)
         answer = self.answers.get(asked.line, self.answers.get(f"{asked.method} *", (404, {"message": "Not Found"})))
@@ -79,13 +79,17 @@ class Service(Resource):
         request.setHeader(b"content-type", b"application/json")
         return json.dumps(value).encode()
 
-    def wait_for(self, count: int) -> list[Asked]:
-        """The first requests, once so many have come."""
-        if len(self.asked) < count:
+    def below(self, path: str, matches: Callable[[Asked], bool] = lambda _: True) -> list[Asked]:
+        """The requests so far whose paths begin so, and that match."""
+        return [asked for asked in self.asked if asked.path.startswith(path) and matches(asked)]
+
+    def wait_for(self, count: int, path: str = "/", matches: Callable[[Asked], bool] = lambda _: True) -> list[Asked]:
+        """The first such requests, once so many have come."""
+        if len(self.below(path, matches)) < count:
             come: defer.Deferred[None] = defer.Deferred()
-            self._waiting.append((count, come))
-            run(come)
-        return self.asked[:count]
+            self._waiting.append((lambda: len(self.below(path, matches)) >= count, come))
+            run(come, timeout=10)
+        return self.below(path, matches)[:count]
 
     @property
     def lines(self) -> list[str]:
