@@ -11,7 +11,7 @@ import tarfile
 import pytest
 
 from buildmaster.base.errors import ConfigErrors
-from buildmaster.base.results import EXCEPTION, FAILURE, SKIPPED, SUCCESS
+from buildmaster.base.results import FAILURE, SKIPPED, SUCCESS
 from buildmaster.process.remotetransfer import ArchiveLimits
 from buildmaster.properties import Interpolate, Property
 from buildmaster.steps import transfer
