@@ -15,12 +15,13 @@ from buildmaster.base.errors import ConfigErrors
 from buildmaster.net import pb as ports
 from buildmaster.net import pblogin
 from buildmaster.net.pbclient import SendChangeFailed, send_change
+from buildmaster.net.pbperspective import NewCredPerspective
 from tests.support.real_reactor import reactor, run
 
 ANY = "tcp:0:interface=127.0.0.1"
 
 
-class Avatar(pb.Avatar):
+class Avatar(NewCredPerspective):
     """An avatar that tells its name and notes its end."""
 
     def __init__(self, name: str, gone: list[str]) -> None:
