@@ -116,6 +116,7 @@ REPORTERS: dict[str, str] = {
     **names("reporters.github", "GitHubCommentPush", "GitHubStatusPush"),
     **names("reporters.gitlab", "GitLabStatusPush"),
     **names("reporters.http", "HttpStatusPush"),
+    **names("reporters.irc", "IRC"),
     **names("reporters.mail", "MailNotifier"),
     **names(
         "reporters.message",

@@ -195,6 +195,11 @@ class Consumer:
         """There may be something to read."""
         self._wake()
 
+    def hurry(self) -> None:
+        """What made it wait may be over: try again now."""
+        if self._pausing is not None:
+            self._pausing.cancel()
+
     def offer(self, fact: Fact) -> None:
         """A fact that this consumer wants, while it follows."""
         if len(self._pending) >= MOST_PENDING:

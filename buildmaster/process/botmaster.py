@@ -353,6 +353,11 @@ class BotMaster(ReconfigurableServiceMixin, LockRetrieverMixin, AsyncMultiServic
         if stopReactor:
             self.master.stop_reactor()
 
+    @property
+    def shuttingDown(self) -> bool:
+        """Whether the master waits for its builds to end and then stops."""
+        return self._shutting_down is not None
+
     def cancelCleanShutdown(self) -> None:
         """Go on after all."""
         shutting_down, self._shutting_down = self._shutting_down, None

@@ -143,6 +143,11 @@ class Outbox:
             self._giving_up.cancel()
         self._giving_up = None
 
+    def hurry(self) -> None:
+        """The receiver may be back: try again now."""
+        if self._consumer is not None:
+            self._consumer.hurry()
+
     @deferred
     async def delivered(self) -> None:
         """Fires when everything that has happened by now has been delivered or given up."""

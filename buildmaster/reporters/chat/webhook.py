@@ -1,0 +1,62 @@
+"""A page below the master's web site to which a chat service posts what is said to a bot."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.logger import Logger
+from twisted.web import resource, server
+
+from buildmaster.base.aio import as_deferred, deferred
+from buildmaster.service import AsyncService
+
+log = Logger()
+
+
+class WebhookResource(resource.Resource, AsyncService):
+    """Hangs below the web site at ``path`` while it runs; subclasses define ``process_webhook(request)``."""
+
+    isLeaf = True
+
+    def __init__(self, path: str) -> None:
+        resource.Resource.__init__(self)
+        self.path = path
+        self._site_root: Any = None
+
+    @deferred
+    async def startService(self) -> None:
+        """Appear."""
+        await as_deferred(super().startService())
+        site = self.master.www.site
+        if site is None:
+            log.error("there is no web server for {path}: set c['www']['port']", path=self.path)
+            return
+        self._site_root = site.resource
+        site.resource.putChild(self.path.encode(), self)
+
+    @deferred
+    async def stopService(self) -> None:
+        """Disappear."""
+        if self._site_root is not None:
+            self._site_root.delEntity(self.path.encode())
+            self._site_root = None
+        await as_deferred(super().stopService())
+
+    def render_GET(self, request: Any) -> Any:
+        """The same as a POST."""
+        return self.render_POST(request)
+
+    def render_POST(self, request: Any) -> Any:
+        """Have the bot deal with it; an error is logged and answered with 500."""
+
+        def answer(body: Any) -> None:
+            request.write(body if isinstance(body, bytes) else str(body or "").encode())
+            request.finish()
+
+        def failed(failure: Any) -> None:
+            log.failure("a webhook request could not be dealt with", failure)
+            request.setResponseCode(500)
+            answer(b"error")
+
+        as_deferred(self.process_webhook(request)).addCallbacks(answer, failed)  # type: ignore[attr-defined]
+        return server.NOT_DONE_YET
