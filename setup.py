@@ -58,6 +58,7 @@ INSTALL_REQUIRES = [
 
 EXTRAS_REQUIRE = {
     "auth": ["ldap3 >= 2.9", "requests >= 2.31"],
+    "badges": ["CairoSVG >= 2.7"],
     "docker": ["docker >= 7.0"],
     "postgres": ["psycopg[binary] >= 3.1.18"],
     "logs": ["Brotli >= 1.1", "lz4 >= 4.3"],
@@ -67,6 +68,7 @@ EXTRAS_REQUIRE = {
         "buildbot >= 4.3",
         "bottle >= 0.13",
         "buildbot-worker >= 4.3",
+        "CairoSVG >= 2.7",
         "docker >= 7.0",
         "Flask >= 3.0",
         "hypothesis >= 6.90",

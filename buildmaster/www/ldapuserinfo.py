@@ -67,7 +67,7 @@ class LdapUserInfo(AvatarBase, UserInfoProviderBase):
         self.tls = tls
 
     def getUserInfo(self, username: str) -> defer.Deferred[dict[str, Any]]:
-        """The user's ``username``, ``full_name``, ``email``, ``groups`` and extra fields; an Error (403) if there is not one."""
+        """``username``, ``full_name``, ``email``, ``groups`` and extra fields; an Error (403) if he is not there."""
         return self._in_thread(self._user_info, bytes2unicode(username))
 
     def getUserAvatar(

@@ -151,6 +151,21 @@ class RedirectResource(Resource):
         return b"redirecting"
 
 
+class Directory(resource.Resource):
+    """Nothing but a path to others, which are given by their names."""
+
+    def __init__(self, **children: Any) -> None:
+        super().__init__()
+        for name, child in children.items():
+            self.putChild(name.encode(), child)
+
+    def getChild(self, path: bytes, request: Any) -> Any:
+        return ErrorPage(404, "No such page")
+
+    def render(self, request: Any) -> bytes:
+        return ErrorPage(404, "No such page").render(request)
+
+
 class ErrorPage(resource.Resource):
     """A resource that is only an error: a status and one sentence."""
 

@@ -23,12 +23,14 @@ from buildmaster.service import AsyncMultiService, ReconfigurableServiceMixin
 from buildmaster.www import origins, session
 from buildmaster.www.auth import SESSION_SECRET_LENGTH, AuthBase, AuthRootResource, NoAuth
 from buildmaster.www.avatar import AvatarResource
+from buildmaster.www.badges import BadgesResource
 from buildmaster.www.change_hook import ChangeHookResource, guarded
 from buildmaster.www.dashboards import DashboardsResource
 from buildmaster.www.frontend import ConfigResource, ThemeResource
 from buildmaster.www.late import metrics, websocket
 from buildmaster.www.pages.site import PagesRoot
 from buildmaster.www.plugin import load_plugins
+from buildmaster.www.resource import Directory
 from buildmaster.www.rest import RestRootResource
 from buildmaster.www.settings import Settings
 from buildmaster.www.site import BuildbotSite
@@ -106,14 +108,16 @@ class WWWService(ReconfigurableServiceMixin, AsyncMultiService):
         events, sockets = EventResource(self.master), websocket(self.master)
         self._hooks = ChangeHookResource(self.master)
         self._open = [events, sockets, root, self._hooks]
-        self.dashboards = DashboardsResource(self.master)
+        self.dashboards, badges = DashboardsResource(self.master), BadgesResource(self.master)
         self._open.append(self.dashboards)
         children: dict[bytes, Any] = {
             b"api": RestRootResource(self.master),
             b"auth": AuthRootResource(self.master),
             b"avatar": AvatarResource(self.master),
+            b"badges": badges,
             b"config": ConfigResource(self.master),
             b"metrics": metrics(self.master),
+            b"plugins": Directory(badges=badges),
             b"sse": events,
             b"static": StaticResource(),
             b"theme.css": ThemeResource(self.master),

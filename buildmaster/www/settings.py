@@ -12,7 +12,7 @@ from typing import Any
 import attrs
 
 from buildmaster.base.errors import ConfigErrors
-from buildmaster.www import dashboards
+from buildmaster.www import badges, dashboards
 from buildmaster.www.hooks import dialects
 
 KNOWN = frozenset(
@@ -51,10 +51,14 @@ _NOT_HERE = {
 }
 
 #: web plugins that this package brings, with the check of their options
-BUILT_IN_PLUGINS: dict[str, Callable[[Any], list[str]]] = {"wsgi_dashboards": dashboards.check}
+BUILT_IN_PLUGINS: dict[str, Callable[[Any], list[str]]] = {
+    "badges": badges.check,
+    "wsgi_dashboards": dashboards.check,
+    **dict.fromkeys(("console_view", "grid_view", "waterfall_view"), lambda options: []),
+}
 
-#: web plugins that are scripts for Buildbot's own front end; the pages here do without them
-FRONT_END_PLUGINS = frozenset({"base", "base_react", "console_view", "grid_view", "waterfall_view"})
+#: names of Buildbot's own front end, which the pages here are instead of
+FRONT_END_PLUGINS = frozenset({"base", "base_react"})
 
 
 @attrs.frozen

@@ -66,6 +66,12 @@ def when(value: Any) -> Markup:
     )
 
 
+def clock(value: Any) -> str:
+    """A moment in few letters."""
+    seconds = epoch(value)
+    return "" if seconds is None else datetime.datetime.fromtimestamp(seconds, datetime.UTC).strftime("%m-%d %H:%M:%S")
+
+
 def lasting(start: Any, end: Any, now: float) -> Markup:
     """How long something took, or has been running; it goes on counting where scripts run."""
     begun, ended = epoch(start), epoch(end)
@@ -139,7 +145,14 @@ class Templates:
             auto_reload=bool(self._custom),
         )
         env.filters.update(
-            when=when, linked=linked, href=safe_href, plain=without_ansi, as_json=as_json, person=person, epoch=epoch
+            when=when,
+            clock=clock,
+            linked=linked,
+            href=safe_href,
+            plain=without_ansi,
+            as_json=as_json,
+            person=person,
+            epoch=epoch,
         )
         env.globals.update(
             badge=badge,

@@ -18,6 +18,7 @@ from buildmaster.www.pages import (
     overview,
     requests,
     schedulers,
+    views,
     workers,
 )
 from buildmaster.www.pages.live import LiveView, Loaded
@@ -26,7 +27,7 @@ from buildmaster.www.pages.render import Templates
 from buildmaster.www.pages.visit import NotFound, Visit
 from buildmaster.www.resource import Redirect, Resource
 
-_MODULES = (overview, building, logview, changes, workers, requests, schedulers, login, dashboards)
+_MODULES = (overview, building, logview, changes, workers, requests, schedulers, login, views, dashboards)
 PAGES = Routes([page for module in _MODULES for page in module.PAGES])
 ACTIONS = Routes([action for module in _MODULES for action in getattr(module, "ACTIONS", ())])
 
@@ -136,7 +137,9 @@ class PageResource(Resource):
     async def _more_pages(self, visit: Visit) -> list[tuple[str, str]]:
         """(path, label) of the pages that the configuration adds to the navigation."""
         there = self.www.dashboards
-        return [link for link in there.dashboards.links if await there.may_see(visit.user, link[0])]
+        plugins = self.www.settings.plugins
+        shown = [link for name, link in views.LINKS.items() if plugins.get(name, False) is not False]
+        return shown + [link for link in there.dashboards.links if await there.may_see(visit.user, link[0])]
 
     async def _live(self, request: Any, visit: Visit, page: Page, words: dict[str, str]) -> int:
         key = visit.share_key

@@ -123,7 +123,7 @@ def test_a_slash_too_many(busy: Web) -> None:
 
 def test_another_front_page(make_web: Callable[..., Web]) -> None:
     assert make_web(default_page="builders").client.get("/").header("location") == "builders"
-    assert "Recent builds" in make_web(default_page="waterfall").client.get("/").text
+    assert "Recent builds" in make_web(default_page="settings").client.get("/").text
 
 
 def test_own_templates_go_before_ours(make_web: Callable[..., Web], tmp_path: Path) -> None:

@@ -5,7 +5,7 @@
   if (hash.slice(0, 2) === "#/") {
     var root = document.currentScript.getAttribute("data-root");
     var path = hash.slice(2).replace(/^\/+/, "");
-    var retired = /^(waterfall|console|grid|settings)(\/|$)/.test(path);
+    var retired = /^(settings)(\/|$)/.test(path);
     window.location.replace(new URL(root + (retired ? "" : path), window.location.href.split("#")[0]).href);
   }
   document.documentElement.className += " script";
