@@ -118,6 +118,9 @@ REPORTERS: dict[str, str] = {
     **names("reporters.http", "HttpStatusPush"),
     **names("reporters.irc", "IRC"),
     **names("reporters.mail", "MailNotifier"),
+    **names("reporters.pushjet", "PushjetNotifier"),
+    **names("reporters.pushover", "PushoverNotifier"),
+    **names("reporters.zulip", "ZulipStatusPush"),
     **names(
         "reporters.message",
         "MessageFormatter",

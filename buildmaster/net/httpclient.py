@@ -208,7 +208,7 @@ class Requests:
             data = jsonlib.dumps(json, default=toJson).encode("utf-8")
             all_headers.setdefault("Content-Type", "application/json")
         if self._debug:
-            log.debug("http {method} {url} {params}", method=method, url=url, params=kwargs.get("params"))
+            log.debug("http {method} {url} {params}", method=method, url=url, params=sorted(kwargs.get("params") or ()))
         sent = self._http.request(
             method,
             url,
