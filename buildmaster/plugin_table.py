@@ -80,6 +80,14 @@ STEPS = {
 
 CHANGES = {
     **names("changes.hgpoller", "HgPoller"),
+    **names(
+        "changes.mail",
+        "BzrLaunchpadEmailMaildirSource",
+        "CVSMaildirSource",
+        "MaildirSource",
+        "SVNCommitEmailMaildirSource",
+    ),
+    **names("changes.p4poller", "P4Source"),
     **names("changes.gitpoller", "GitPoller"),
     **names("changes.svnpoller", "SVNPoller"),
     **names("changes.pb", "PBChangeSource"),

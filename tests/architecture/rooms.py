@@ -74,6 +74,7 @@ RE_EXPORTS = frozenset(
         "util.git_credential",
         "util.httpclientservice",
         "util.lru",
+        "util.maildir",
         "util.misc",
         "util.pathmatch",
         "util.pullrequest",
