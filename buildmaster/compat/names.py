@@ -51,6 +51,7 @@ ATTRIBUTES: dict[str, dict[str, str]] = {
         **{name: f"buildmaster.base.results:{name}" for name in _RESULTS},
     },
     "buildmaster.schedulers.basic": {
+        "Dependent": "buildmaster.schedulers.dependent:Dependent",
         "Triggerable": "buildmaster.schedulers.triggerable:Triggerable",
     },
     "buildmaster.steps.shell": {

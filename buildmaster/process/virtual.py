@@ -57,7 +57,7 @@ class Naming:
     @classmethod
     def of(cls, config: Any, request: Any) -> Naming:
         """For a builder's configuration and a request, an object or None."""
-        asked = None if request is None else _named(request.properties.asDict())
+        asked = None if request is None else _asked(request.properties)
         return cls(getattr(config, "defaultProperties", None) or {}, asked, getattr(config, "properties", None) or {})
 
     def named(self, loaded: LoadedRequest | None) -> VirtualBuilder | None:
@@ -70,5 +70,8 @@ class Naming:
         return virtual_builder({**self.defaults, **asked, **self.builder})
 
 
-def _named(properties: Mapping[str, tuple[Any, str]]) -> Values:
-    return {name: value for name, (value, _) in properties.items()} if NAME in properties else {}
+def _asked(properties: Any) -> Values:
+    """The properties of a request by name, if one of them names a virtual builder."""
+    if NAME not in properties:
+        return {}
+    return {name: value for name, (value, _) in properties.asDict().items()}
