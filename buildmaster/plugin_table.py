@@ -78,7 +78,18 @@ STEPS = {
     **names("steps.vstudio", "VS2019", "VS2022"),
 }
 
+NEW_STYLE = (
+    *("Compile", "Configure", "PerlModuleTest", "SetPropertyFromCommand", "ShellCommand", "Test"),
+    *("WarningCountingShellCommand", "HTTPStep", "DELETE", "GET", "HEAD", "OPTIONS", "POST", "PUT"),
+)
+"""Steps that Buildbot 2 and 3 had under a second name, ``ShellCommandNewStyle`` and so on."""
+
+STEPS |= {f"{name}NewStyle": STEPS[name] for name in NEW_STYLE}
+
 CHANGES = {
+    **names("changes.bitbucket", "BitbucketPullrequestPoller"),
+    **names("changes.gerritchangesource", "GerritChangeSource", "GerritEventLogPoller"),
+    **names("changes.github", "GitHubPullrequestPoller"),
     **names("changes.hgpoller", "HgPoller"),
     **names(
         "changes.mail",
@@ -128,6 +139,7 @@ REPORTERS: dict[str, str] = {
     **names("reporters.mail", "MailNotifier"),
     **names("reporters.pushjet", "PushjetNotifier"),
     **names("reporters.pushover", "PushoverNotifier"),
+    **names("reporters.telegram", "TelegramBot"),
     **names("reporters.zulip", "ZulipStatusPush"),
     **names(
         "reporters.message",
@@ -176,6 +188,7 @@ UTIL = {
         "WARNINGS",
     ),
     **names("base.revlinks", "RevlinkMatch"),
+    **names("changes.gerritchangesource", "GerritChangeFilter"),
     **names("config.builder", "BuilderConfig"),
     **names("config.dbconfig", "DbConfig"),
     **names("configurators.janitor", "JanitorConfigurator"),

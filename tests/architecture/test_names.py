@@ -6,7 +6,7 @@ from importlib.metadata import entry_points
 
 import pytest
 
-from buildmaster.plugin_table import TABLE
+from buildmaster.plugin_table import NEW_STYLE, TABLE
 from buildmaster.plugins import NAMESPACES, get_plugins
 from tests.support.facts import plugin_facts
 
@@ -43,6 +43,7 @@ def test_a_plugin_is_called_as_its_class():
         for fact in plugin_facts()
         if fact.kind == "class" and fact.import_path.rpartition(".")[2] != fact.name.rpartition(".")[2]
     }
+    aliases |= {("steps", f"{name}NewStyle") for name in NEW_STYLE}
     wrong = []
     for namespace, name in PLUGINS:
         found = get_plugins(namespace).get(name)

@@ -22,6 +22,7 @@ NOT_TAKEN: dict[str, set[str]] = {
     "reporters.BuildRequestGenerator": {"add_logs", "mode", "subject"},
     "reporters.BuildStartEndStatusGenerator": {"mode", "subject"},
     "reporters.BuildStatusGenerator": {"subject"},
+    "reporters.ZulipStatusPush": {"generators"},
     "util.AuthorizedKeysManhole": {"checker"},
     "util.BasicBuildFactory": {"source", "steps"},
     "util.BasicSVN": {"source", "steps"},
