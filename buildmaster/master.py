@@ -225,8 +225,17 @@ class BuildMaster(ReconfigurableServiceMixin, MasterService):
             raise ConfigErrors(["The master is stopping"])
         return new
 
+    async def _database_config(self) -> Any:
+        found = self.config.db
+        if isinstance(found.db_url, str) and not found.engine_kwargs:
+            return found
+        try:
+            return await self.secrets_manager.before_start(self.config, lambda: self.get_db_config(self.config))
+        except Exception as e:
+            raise StartFailed([f"c['db'] could not be rendered: {e.args[0] if e.args else e}"]) from e
+
     async def _open_database(self) -> None:
-        config = await self.get_db_config(self.config)
+        config = await self._database_config()
         try:
             self.db = Database(
                 config.db_url, self.basedir, self.make_executor(), self.reactor, getattr(config, "engine_kwargs", None)

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import click
+from twisted.python.failure import Failure
 
+from buildmaster.base.aio import as_deferred
 from buildmaster.base.dirlock import DirectoryLock, DirectoryLocked
 from buildmaster.base.errors import ConfigErrors
 from buildmaster.cli.database import back_up, upgrade_database
@@ -44,31 +46,58 @@ def command(basedir: Path, quiet: bool, develop: bool, replace: bool, no_backup:
 
 def upgrade(directory: MasterDirectory, say: Any, replace: bool, no_backup: bool) -> None:
     """Upgrade the database and the sample configuration of a directory that this process holds."""
-    db = database_config(directory)
+    config = configuration(directory)
+    db = rendered_database(config)
     for line in upgrade_database(
         db.db_url, directory.path, getattr(db, "engine_kwargs", None), None if no_backup else back_up
     ):
         say(line)
     name = directory.config_file().name
-    sample = render("master.cfg.sample.j2", db=repr(db.db_url))
+    sample = render("master.cfg.sample.j2", db=_as_written(config.db.db_url))
     written = replace_file(directory.path / f"{name}.sample", sample, replace)
     if written:
         say(written)
     say(f"{directory.path} is up to date")
 
 
-def database_config(directory: MasterDirectory) -> Any:
-    """What the configuration says about the database."""
+def configuration(directory: MasterDirectory) -> Any:
+    """The configuration, which tells about the database."""
     from buildmaster.life.loading import config_loader
 
     file = directory.config_file()
     if not file.exists():
         raise Failed(f"{file} does not exist, and it tells which database is to be upgraded. Write it first")
     try:
-        return config_loader(str(directory.path), file.name).loadConfig().db
+        return config_loader(str(directory.path), file.name).loadConfig()
     except ConfigErrors as e:
         errors = "\n".join(f"  {message}" for message in e.errors)
         raise Failed(f"{file} is not a valid configuration; nothing was upgraded:\n{errors}") from None
+
+
+def rendered_database(config: Any) -> Any:
+    """What a configuration says about the database, with its secrets, which its providers are asked for."""
+    from twisted.internet import reactor
+
+    from buildmaster.secrets.manager import SecretManager
+    from buildmaster.service import MasterService
+
+    master: Any = MasterService()
+    master.config, master.reactor = config, reactor
+    secrets = SecretManager()
+    secrets.setServiceParent(master)
+    asked = as_deferred(secrets.before_start(config, lambda: master.get_db_config(config)))
+    found: list[Any] = []
+    asked.addBoth(found.append)
+    if not found:  # a provider that has to ask somebody else
+        asked.addBoth(lambda _: master.reactor.stop())
+        master.reactor.run()
+    if isinstance(found[0], Failure):
+        raise Failed(f"c['db'] could not be rendered: {found[0].getErrorMessage()}")
+    return found[0]
+
+
+def _as_written(db_url: Any) -> str:
+    return repr(db_url) if isinstance(db_url, str) else f"util.{db_url!r}"
 
 
 def replace_file(path: Path, text: str, replace: bool) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from twisted.logger import Logger
@@ -28,6 +29,20 @@ class SecretManager(BuildbotServiceManager):
         super().__init__()
         self.given = Secrets(shortest=SHORTEST_IN_LOG)
         """All values that were given out, to be kept out of the master's own log."""
+
+    async def before_start(self, config: Any, render: Callable[[], Any]) -> Any:
+        """What ``render()`` gives with the providers of this configuration, while no service has been started yet."""
+        for provider in config.secretsProviders:
+            await provider.setServiceParent(self)
+            try:
+                await provider.configureService()
+            except Exception:  # policy: skip; it is tried again, and told of, when the services have started
+                log.failure("secrets provider {name!r} could not be configured", name=provider.name)
+        try:
+            return await maybe(render)
+        finally:
+            for provider in list(self):
+                await provider.disownServiceParent()
 
     @deferred
     async def get(self, secret: str, *args: Any, **kwargs: Any) -> SecretDetails | None:

@@ -337,3 +337,17 @@ def test_a_scheduler_makes_no_request_that_would_hold_a_secret(tmp_path: Path):
         "everybody. Let the steps render util.Secret('password') instead"
     )
     kit.stop()
+
+
+def test_the_database_s_address_may_hold_a_secret(tmp_path: Path):
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets/password").touch(0o600)
+    (tmp_path / "secrets/password").write_text("hidden")
+    address = {"db": {"db_url": Interpolate("sqlite:///%(secret:password)s.sqlite")}}
+    kit = MemoryMaster(tmp_path, lambda: {**config(tmp_path / "secrets"), **address}).start()
+    assert (tmp_path / "hidden.sqlite").exists()
+    assert kit.master.workers.getWorkerByName("w").password == "hidden"
+    kit.stop()
+    (tmp_path / "secrets/password").unlink()
+    with pytest.raises(AssertionError, match="c\\['db'\\] could not be rendered: secret key password is not found"):
+        MemoryMaster(tmp_path, lambda: {**config(tmp_path / "secrets"), **address}).start()

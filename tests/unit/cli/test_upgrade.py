@@ -44,6 +44,25 @@ def test_a_directory_of_this_version_stays_as_it_is(directory):
     assert [n for n in sorted(p.name for p in directory.iterdir()) if n not in (*before, "buildmaster.lock")] == []
 
 
+def test_a_secret_of_the_database_s_address_is_looked_up(directory):
+    (directory / "secrets").mkdir()
+    (directory / "secrets/file").touch(0o600)
+    (directory / "secrets/file").write_text("hidden.sqlite")
+    wanted = f"""
+from buildbot.plugins import secrets
+c["secretsProviders"] = [secrets.SecretInAFile(dirname="{directory}/secrets")]
+c["db"] = {{"db_url": util.Interpolate("sqlite:///%(secret:file)s")}}
+"""
+    (directory / "master.cfg").write_text(CONFIG + wanted)
+    result = upgrade(directory)
+    assert result.exit_code == 0, result.output
+    assert (directory / "hidden.sqlite").exists()
+    sample = (directory / "master.cfg.sample.new").read_text()
+    assert "util.Interpolate('sqlite:///%(secret:file)s')" in sample and "hidden" not in sample
+    (directory / "secrets/file").unlink()
+    assert "secret key file is not found in any provider" in upgrade(directory).output
+
+
 def test_a_changed_sample_gets_a_new_one_beside_it(directory):
     (directory / "master.cfg.sample").write_text("mine")
     assert "yours was changed" in upgrade(directory).output
