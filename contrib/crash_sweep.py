@@ -19,9 +19,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from contrib.progress import counting
 from contrib.simulate import silence
-from tests.crash.stories import ALL
+from tests.crash.framework_stories import FRAMEWORK
+from tests.crash.stories import ALL as PATH
 from tests.crash.story import Ending, Story, tell
 from tests.simulation.faults import Directory, fast_directory
+
+ALL = [*PATH, *FRAMEWORK]
 
 
 def points_of(expected: Ending, two: bool) -> list[list[int]]:

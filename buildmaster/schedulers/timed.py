@@ -116,9 +116,30 @@ class NightlyBase(Timed):
         given = [default if value is None else value for value, default in zip(forced, defaults, strict=True)]
         self.force_cron = _cron(given) if any(value is not None for value in forced) else None
 
+    _objectid: int | None = None
+    _known_since: float | None = None
+
+    @deferred
+    async def activate(self) -> None:
+        """Begin; the first time of all counts from when the scheduler was first seen, also if the master crashed."""
+        if await self.master.db.read(rows.last_firing, self.serviceid) is None:
+            self._known_since = await self.master.db.write(_first_seen, await self._state_id(), self.now())
+        await super().activate()
+
+    async def _state_id(self) -> int:
+        if self._objectid is None:
+            kind = f"{type(self).__module__}.{type(self).__name__}"
+            self._objectid = await self.master.db.write(state_rows.object_id, self.name, kind)
+        return self._objectid
+
     def getNextBuildTime(self, lastActuated: float | None) -> Any:
-        """The first time after ``lastActuated``, or from now on, at which the clock shows what was asked for."""
-        return _next_time(self.cron, self.now() if lastActuated is None else lastActuated)
+        """The first time after ``lastActuated`` at which the clock shows what was asked for.
+
+        After the time at which the scheduler was first seen, if it has never built.
+        """
+        if lastActuated is None:
+            lastActuated = self.now() if self._known_since is None else self._known_since
+        return _next_time(self.cron, lastActuated)
 
     def maybe_force_build_on_unimportant_changes(self, current_actuation_time: float) -> bool:
         """Whether this is one of the times to build at all events."""
@@ -179,20 +200,6 @@ class NightlyTriggerable(NightlyBase):
         """Take over these arguments."""
         await maybe(super().reconfigService, *args, reason=reason, **kwargs)
 
-    _trigger_objectid: int | None = None
-
-    @deferred
-    async def activate(self) -> None:
-        """Begin, knowing what it was triggered for last."""
-        await self._state_id()
-        await super().activate()
-
-    async def _state_id(self) -> int:
-        if self._trigger_objectid is None:
-            kind = f"{type(self).__module__}.{type(self).__name__}"
-            self._trigger_objectid = await self.master.db.write(state_rows.object_id, self.name, kind)
-        return self._trigger_objectid
-
     def trigger(
         self,
         waited_for: bool,
@@ -245,6 +252,15 @@ class NightlyTriggerable(NightlyBase):
                 )
             )
         await self.master.db.write(_fire_triggered, self.serviceid, fire_time, new, objectid)
+
+
+def _first_seen(txn: Txn, objectid: int, now: float) -> float:
+    """Since when there is this scheduler: now, unless that is stored."""
+    since = state_rows.get(txn.conn, objectid, "since", None)
+    if since is None:
+        since = now
+        state_rows.put(txn, objectid, "since", now)
+    return float(since)
 
 
 def _fire_triggered(txn: Txn, schedulerid: int, fire_time: int, new: NewBuildset | None, objectid: int) -> Any:

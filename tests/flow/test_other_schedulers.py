@@ -76,6 +76,19 @@ def test_nightly_fires_once_though_the_master_is_killed_at_that_moment(tmp_path:
     path.kit.stop()
 
 
+def test_the_first_time_of_all_is_not_missed_by_a_master_that_is_down(tmp_path: Path) -> None:
+    config = configuration(lambda: [nightly()])
+    path = BuildPath(tmp_path, config)
+    path.kit.advance(20 * 60 - 2)
+    path = path.crash_and_restart(config, after=5)
+    path.kit.advance(1)
+    assert len(times(path)) == 1
+    path = path.crash_and_restart(config)
+    path.kit.advance(HOUR)
+    assert len(times(path)) == 1
+    path.kit.stop()
+
+
 @pytest.mark.parametrize(
     ("arguments", "hours_later"),
     [

@@ -68,12 +68,12 @@ def capture(conn: sa.Connection) -> dict[str, Any]:
 
 
 def _states(conn: sa.Connection) -> list[tuple[str, str, str]]:
-    """Stored states but for learned durations, which a crash may lengthen."""
+    """Stored states but for learned durations, which a crash may lengthen, and moments."""
     objects = {r.id: r.class_name for r in _rows(conn, schema.objects)}
     return [
         (objects[r.objectid], r.name, r.value_json)
         for r in _rows(conn, schema.object_state)
-        if "expectations" not in objects[r.objectid].lower()
+        if "expectations" not in objects[r.objectid].lower() and r.name != "since"
     ]
 
 
