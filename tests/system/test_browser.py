@@ -140,13 +140,23 @@ def test_a_build_is_forced_and_stopped_from_the_page(master: RealMaster, browser
     url = f"http://127.0.0.1:{master.web}/"
     look = Look(browser, url, "#/builders/1")  # as Buildbot's links are
     look.page.wait_for_url(url + "builders/1")
+    views = [Look(browser, url, f"#/{name}") for name in ("waterfall", "grid")]
+    for view, name in zip(views, ("waterfall", "grid"), strict=True):
+        view.page.wait_for_url(url + name)
+        view.mark()
     force(look)
     look.see(f"{FIRST} .tail", "apples")
+    for view, block in zip(views, ("svg a.running text", "a.dot.running"), strict=True):
+        view.see(block, "1")
+        assert view.page.locator(block).bounding_box()["width"] > 5
     look.page.fill("input[name=reason]", "not hungry any more")
     look.page.click("button.danger")
     look.see("h1 .badge", "cancelled")
     look.see("#live_more", "hungry")
     assert look.mistakes == []
+    for view, block in zip(views, ("svg a.cancelled text", "a.dot.cancelled"), strict=True):
+        view.see(block, "1")
+        view.ended()
 
 
 def test_pages_can_be_used_without_scripts(master: RealMaster, browser: Any, gates: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -135,6 +136,9 @@ def test_data_get_of_a_thread(site: Site) -> None:
     def ask(*args: Any, **kwargs: Any) -> Any:
         return run(deferToThread(api.dataGet, *args, **kwargs))
 
+    printed = "(path, filters=None, fields=None, order=None, limit=None, offset=None)"
+    taken = inspect.signature(api.dataGet).parameters.values()
+    assert str(inspect.Signature([one.replace(annotation=inspect.Parameter.empty) for one in taken])) == printed
     assert ask(("builders", "1", "builds", 1))["number"] == ask("/builders/1/builds/1").number == 1
     assert [row["buildrequestid"] for row in ask("buildrequests", order=["-buildrequestid"], limit=1)] == [2]
     assert [row["buildrequestid"] for row in ask("buildrequests", order=["-buildrequestid"], offset=1)] == [1]

@@ -63,11 +63,12 @@ async def waterfall(visit: Visit) -> Context:
     having = {build["builderid"] for build in found}
     columns = [builder for builder in builders if builder["builderid"] in having][:MOST_BUILDERS]
     place = {builder["builderid"]: TIME_COLUMN + n * COLUMN for n, builder in enumerate(columns)}
-    ticks = scale(found, visit.master.reactor.seconds())
+    now = visit.master.reactor.seconds()
+    ticks = scale(found, now)
     return {
         "view": "waterfall",
         "columns": [(builder, place[builder["builderid"]]) for builder in columns],
-        "blocks": blocks(found, place, ticks, visit.master.reactor.seconds()),
+        "blocks": blocks(found, place, ticks, now),
         "ticks": labels(ticks),
         "width": TIME_COLUMN + COLUMN * len(columns),
         "height": max(ticks.values(), default=0) + LEAST_GAP,

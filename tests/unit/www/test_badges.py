@@ -64,22 +64,10 @@ def test_options_of_the_configuration_and_of_the_url(badges: Web) -> None:
     assert len(pictures) == 2  # badgeio is flat, with other measures
 
 
-@pytest.mark.parametrize(
-    "query",
-    [
-        "style=../../secrets",
-        "style=nosuch",
-        "left_pad=x",
-        "left_pad=999",
-        "left_color=url(x)",
-        "x=1",
-        "color_scheme=red",
-        "template_name=/etc/passwd",
-        'font_face=a"b',
-    ],
-)
-def test_what_an_option_can_not_be(badges: Web, query: str) -> None:
-    assert badges.client.get(f"/badges/b1.svg?{query}").status == 400
+def test_what_an_option_can_not_be(badges: Web) -> None:
+    wrong = ["style=../../secrets", "style=nosuch", "left_pad=x", "left_pad=999", "left_color=url(x)", "x=1"]
+    for query in [*wrong, "color_scheme=red", "template_name=/etc/passwd", 'font_face=a"b']:
+        assert (query, badges.client.get(f"/badges/b1.svg?{query}").status) == (query, 400)
 
 
 def test_own_templates(badges: Web) -> None:

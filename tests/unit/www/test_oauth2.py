@@ -312,10 +312,10 @@ def test_what_is_kept_of_a_begun_login_is_no_session(make_web: Callable[..., Web
     assert user(web) == {"anonymous": True}
 
 
-@pytest.mark.parametrize("target", ["http://evil.org/", "//evil.org", "/%5cevil.org"])
-def test_a_login_leads_to_no_other_site(make_web: Callable[..., Web], github: OAuthService, target: str) -> None:
+def test_a_login_leads_to_no_other_site(make_web: Callable[..., Web], github: OAuthService) -> None:
     web = make_web(auth=util.GitHubAuth(*CLIENT, github.url))
-    assert log_in(web, github, target).header("location") == "../"
+    for target in ("http://evil.org/", "//evil.org", "/%5cevil.org"):
+        assert log_in(web, github, target).header("location") == "../"
 
 
 def test_a_wrong_code_or_secret_logs_nobody_in(make_web: Callable[..., Web], github: OAuthService) -> None:

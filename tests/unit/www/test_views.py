@@ -90,11 +90,11 @@ def test_waterfall_shows_builds_over_time(web: Web) -> None:
     assert "style=" not in page
 
 
-@pytest.mark.parametrize("page", ["waterfall", "console", "grid"])
-def test_only_builders_of_a_tag(web: Web, page: str) -> None:
-    assert "builders/2" in web.client.get(f"/{page}").text
-    assert "builders/2" not in web.client.get(f"/{page}?tag=t").text
-    assert web.client.get(f"/{page}?tag=nothing").status == 200
+def test_only_builders_of_a_tag(web: Web) -> None:
+    for page in ("waterfall", "console", "grid"):
+        assert "builders/2" in web.client.get(f"/{page}").text
+        assert "builders/2" not in web.client.get(f"/{page}?tag=t").text
+        assert web.client.get(f"/{page}?tag=nothing").status == 200
 
 
 def test_they_are_in_the_navigation_if_they_are_configured(web: Web, make_web: Callable[..., Web]) -> None:
