@@ -6,6 +6,7 @@ on one of them: what it does, it begins in ``activate`` and ends in ``deactivate
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -56,6 +57,11 @@ class ReconfigurablePollingChangeSource(ChangeSource):
     pollRandomDelayMax: float | None = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
+        if "pollinterval" in kwargs:  # its name in releases before 4.0
+            warnings.warn(
+                f"{type(self).__name__}: pollinterval is called pollInterval", DeprecationWarning, stacklevel=3
+            )
+            kwargs.setdefault("pollInterval", kwargs.pop("pollinterval"))
         super().__init__(*args, **kwargs)
         self._poller: Poller | None = None
 

@@ -62,7 +62,8 @@ class Reporter:
     ) -> list[int]:
         """Store changes (dictionaries of ``addChange``'s arguments) and values, all or nothing; the changes' ids.
 
-        ``history`` is stored with them.  Raises :class:`~buildmaster.data.incoming.InvalidChange` for a change that
+        A change may have an ``idempotency_key`` too.  ``history`` is stored with them.  Raises
+        :class:`~buildmaster.data.incoming.InvalidChange` for a change that
         can't be stored.
         """
         new = [(await self._complete(one), one.get("src")) for one in found]
@@ -70,7 +71,8 @@ class Reporter:
 
     async def _complete(self, one: Mapping[str, Any]) -> NewChange:
         given = {name: one.get(name) for name in _FIELDS}
-        return await self._intake.complete(given, one.get("category"), one.get("codebase"))
+        change = await self._intake.complete(given, one.get("category"), one.get("codebase"))
+        return attrs.evolve(change, idempotency_key=one.get("idempotency_key"))
 
 
 def _store(

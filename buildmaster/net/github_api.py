@@ -7,7 +7,7 @@ Source: "GitHub REST API documentation", https://docs.github.com/rest (endpoints
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from buildmaster.net.httpclient import Requests
@@ -98,3 +98,11 @@ def file_names(entries: list[Any]) -> list[str]:
         if entry.get("previous_filename"):
             names.append(entry["previous_filename"])
     return names
+
+
+def pull_request_comments(number: int, pull: Mapping[str, Any]) -> str:
+    """What a change says of a pull request: its number, size, title and description."""
+    commits = pull.get("commits") or 1
+    plural = "" if commits == 1 else "s"
+    lines = [f"GitHub Pull Request #{number} ({commits} commit{plural})", pull.get("title"), pull.get("body")]
+    return "\n".join(str(line) for line in lines if line)

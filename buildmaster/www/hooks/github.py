@@ -15,7 +15,14 @@ from twisted.logger import Logger
 
 from buildmaster.base.aio import DeadlineExceeded, deferred, maybe, with_deadline
 from buildmaster.base.pullrequest import PullRequestMixin
-from buildmaster.net.github_api import HOSTED_BASE_URL, REPOSITORY, ApiError, GitHubApi, file_names
+from buildmaster.net.github_api import (
+    HOSTED_BASE_URL,
+    REPOSITORY,
+    ApiError,
+    GitHubApi,
+    file_names,
+    pull_request_comments,
+)
 from buildmaster.www.hooks.base import BaseHookHandler
 from buildmaster.www.hooks.reading import (
     Refused,
@@ -269,14 +276,6 @@ def _of_commit(commit: Any, event: str, properties: dict[str, Any]) -> dict[str,
         "revlink": pick(commit, "url"),
         "properties": {**properties, "event": event, "github_distinct": commit.get("distinct", True)},
     }
-
-
-def pull_request_comments(number: int, pull: Mapping[str, Any]) -> str:
-    """What a change says of a pull request: its number, size, title and description."""
-    commits = pull.get("commits") or 1
-    plural = "" if commits == 1 else "s"
-    lines = [f"GitHub Pull Request #{number} ({commits} commit{plural})", pull.get("title"), pull.get("body")]
-    return "\n".join(str(line) for line in lines if line)
 
 
 def _takes_two(handler: Callable[..., Any]) -> bool:
