@@ -179,7 +179,7 @@ class IRC(BuildbotService):
                 error(f"IRC: {name} must be True or False, not {value!r}; authz says more")
         for name, items, key in (("channels", channels, "channel"), ("pm_to_nicks", pm_to_nicks or [], "nick")):
             _check_places(name, items, key)
-        _check_events("IRC", notify_events)
+        check_events("IRC", notify_events)
         access.check_authz("IRC", authz)
         for name, delay in (("lostDelay", lostDelay), ("failedDelay", failedDelay)):
             if delay is not None and (not isinstance(delay, int | float) or delay < 0):
@@ -275,12 +275,13 @@ def _check_places(name: str, items: Any, key: str) -> None:
             unknown = sorted(set(map(str, item)) - {key, "password", "notify_events"})
             if unknown:
                 error(f"IRC: {item!r} in {name} has unknown keys: {', '.join(unknown)}")
-            _check_events("IRC", item.get("notify_events"))
+            check_events("IRC", item.get("notify_events"))
         elif not isinstance(item, str):
             error(f"IRC: {item!r} in {name} must be a name or a dictionary")
 
 
-def _check_events(kind: str, names: Any) -> None:
+def check_events(kind: str, names: Any) -> None:
+    """Report what is wrong with a list of events."""
     if names is None:
         return
     if not isinstance(names, list | tuple | set | frozenset | dict):

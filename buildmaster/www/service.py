@@ -63,6 +63,7 @@ class WWWService(ReconfigurableServiceMixin, AsyncMultiService):
         self._warned_of: str | None = None
         self._auth: AuthBase = NoAuth()
         self._hooks: Any = None
+        self._hung: dict[bytes, Any] = {}
         self._resources: list[Any] = []
         self._open: list[Any] = []
         self._plugins: list[str] = []
@@ -124,7 +125,7 @@ class WWWService(ReconfigurableServiceMixin, AsyncMultiService):
             b"ws": sockets,
             b"wsgi_dashboards": self.dashboards,
         }
-        for path, resource in children.items():
+        for path, resource in {**children, **self._hung}.items():
             root.putChild(path, resource)
         self.site = self._make_site(root, settings)
         self.site.setSessionSecret(await self.makeSessionSecret())
@@ -156,6 +157,18 @@ class WWWService(ReconfigurableServiceMixin, AsyncMultiService):
             self.site.log_to(*self._access_log(self.settings))
             self.site.resource.putChild(b"change_hook", guarded(self._hooks, self.settings.change_hook_auth))
             self.configPlugins(self.site.resource, new_config)
+
+    def hang(self, path: str, resource: Any) -> None:
+        """Have a resource at ``/path``, from now on or as soon as there is a web server."""
+        self._hung[path.encode()] = resource
+        if self.site is not None:
+            self.site.resource.putChild(path.encode(), resource)
+
+    def take_down(self, path: str) -> None:
+        """Have a resource that was hung no more."""
+        self._hung.pop(path.encode(), None)
+        if self.site is not None:
+            self.site.resource.delEntity(path.encode())
 
     def resourceNeedsReconfigs(self, resource: Any) -> None:
         """Have ``resource.reconfigResource(new_config)`` called with each new configuration."""

@@ -20,6 +20,7 @@ from buildmaster.reporters.chat.asking import UsageError
 from buildmaster.reporters.chat.channel import Channel
 from buildmaster.reporters.chat.contact import Contact
 from buildmaster.reporters.chat.events import DESCRIPTIONS, SEVERITY
+from buildmaster.reporters.failing import TryLater
 from buildmaster.service import AsyncMultiService
 
 log = Logger()
@@ -283,5 +284,7 @@ class StatusBot(AsyncMultiService):
         for channel in list(self.channels.values()):
             try:
                 await maybe(getattr(channel, told), body)
+            except TryLater:
+                raise  # the receiver is away: all channels are told later, which is once more for some
             except Exception:  # policy: skip this channel, the others are told
                 log.failure("{bot}: {channel} could not be told", bot=type(self).__name__, channel=channel.name)

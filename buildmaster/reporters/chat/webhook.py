@@ -21,25 +21,17 @@ class WebhookResource(resource.Resource, AsyncService):
     def __init__(self, path: str) -> None:
         resource.Resource.__init__(self)
         self.path = path
-        self._site_root: Any = None
 
     @deferred
     async def startService(self) -> None:
         """Appear."""
         await as_deferred(super().startService())
-        site = self.master.www.site
-        if site is None:
-            log.error("there is no web server for {path}: set c['www']['port']", path=self.path)
-            return
-        self._site_root = site.resource
-        site.resource.putChild(self.path.encode(), self)
+        self.master.www.hang(self.path, self)
 
     @deferred
     async def stopService(self) -> None:
         """Disappear."""
-        if self._site_root is not None:
-            self._site_root.delEntity(self.path.encode())
-            self._site_root = None
+        self.master.www.take_down(self.path)
         await as_deferred(super().stopService())
 
     def render_GET(self, request: Any) -> Any:
