@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -36,11 +37,14 @@ class ShellArg(ResultComputingConfigMixin):
     def __init__(self, command: Any = None, logname: Any = None, **kwargs: Any) -> None:
         if not _is_command(command):
             error(f"{command!r} is an invalid command, it must be a string or a list")
+        if "logfile" in kwargs:  # its name in releases before 3.0
+            warnings.warn("ShellArg: logfile is called logname", DeprecationWarning, stacklevel=2)
+            logname = kwargs.pop("logfile")
         self.command = command
         self.logname = logname
         for name, value in kwargs.items():
             if name not in self.resultConfig:
-                error(f"{name!r} is not an invalid ShellArg flag; those are {', '.join(self.resultConfig)}")
+                error(f"ShellArg has no argument {name!r}; besides command and logname: {', '.join(self.resultConfig)}")
             else:
                 setattr(self, name, value)
 

@@ -10,6 +10,7 @@ from twisted.internet.task import Clock
 
 from buildmaster.base.aio import DeadlineExceeded
 from buildmaster.changes.polling import DEADLINE, Poller
+from buildmaster.plugins import changes
 
 
 class Polls:
@@ -122,3 +123,9 @@ def test_stopping_cancels_a_poll_and_waits_for_it(polls: Polls) -> None:
     assert polls.errors == []
     polls.wait(50)
     assert polls.times == [10]
+
+
+def test_the_interval_under_its_former_name() -> None:
+    with pytest.deprecated_call(match="GitPoller: pollinterval is called pollInterval"):
+        poller = changes.GitPoller("https://example.org/x.git", pollinterval=30)
+    assert poller == changes.GitPoller("https://example.org/x.git", pollInterval=30)

@@ -78,3 +78,8 @@ def test_a_subclass_decides_what_runs_and_what_is_said(tmp_path):
 def test_mistakes_in_an_argument_are_told(kwargs):
     with pytest.raises(ConfigErrors):
         ShellArg(**kwargs)
+
+
+def test_an_argument_under_its_former_name():
+    with pytest.deprecated_call(match="logfile is called logname"):
+        assert ShellArg("x", logfile="second").logname == "second"
