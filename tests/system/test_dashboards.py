@@ -106,6 +106,11 @@ def test_bottle_with_pages_of_its_own(site: Site) -> None:
     assert (answer.headers["content-type"], answer.json()) == ("application/json", {"first": [1]})
 
 
+def test_other_front_ends_find_them(site: Site) -> None:
+    (flask, *_) = site.get("/config").json()["plugins"]["wsgi_dashboards"]
+    assert (flask["name"], flask["icon"], flask["app"]) == ("mydashboard", "area-chart", "Flask")
+
+
 def test_who_is_logged_in_is_told(site: Site) -> None:
     session = requests.Session()
     site.get("/auth/login", session=session, auth=("ada", "pw"), allow_redirects=False)
