@@ -185,6 +185,8 @@ class _File:
     def __call__(self, method: str, *args: Any) -> Any:
         if self._impl is None:
             raise WorkerMisbehaved("the command that this belongs to is over")
+        if not method.startswith("remote_"):
+            raise WorkerMisbehaved(f"no wire reaches {method!r}")
         impl = self._impl
         return self.serve(lambda: getattr(impl, method)(*args))
 
