@@ -74,8 +74,9 @@ class AuthBase(ConfiguredMixin):
     def reconfigAuth(self, master: Any, new_config: Any) -> Any:
         """The auth belongs to this master from now on."""
         self.master = master
-        if self.userInfoProvider is not None:
-            self.userInfoProvider.master = master
+        provider = getattr(self, "userInfoProvider", None)  # a subclass may not have called our constructor
+        if provider is not None:
+            provider.master = master
 
     def maybeAutoLogin(self, request: Any) -> Any:
         """Log a visitor in from what the request itself proves; may return a Deferred."""

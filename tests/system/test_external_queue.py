@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from twisted.internet import defer
+from twisted.internet.testing import StringTransport
 from twisted.internet.threads import deferToThread
 
 from buildmaster.base.errors import ConfigErrors
@@ -160,6 +162,30 @@ def test_it_says_what_it_waits_for(tmp_path: Path, package: Any, mailbox: Mailbo
         queue.until(state=["success"])
     finally:
         queue.site.run(queue.site.stop())
+
+
+def test_a_herd_at_the_port_is_sent_away(package: Any) -> None:
+    from external_queue import listener
+
+    answer: defer.Deferred[str] = defer.Deferred()
+    looks: list[int] = []
+
+    def look() -> defer.Deferred[str]:
+        looks.append(1)
+        return answer if len(looks) == 1 else defer.succeed("nothing waits")
+
+    factory = listener.TriggerFactory(look)
+    factory.open = listener.MOST_CONNECTIONS - 1
+    clients = [(factory.buildProtocol(None), StringTransport()) for _ in range(3)]
+    for protocol, transport in clients:
+        protocol.makeConnection(transport)
+    answer.callback("build 1 is started")
+    assert [transport.value() for _, transport in clients] == [b"build 1 is started\n", b"", b""]
+    assert [transport.disconnecting or transport.disconnected for _, transport in clients] == [True] * 3
+    assert len(looks) == 1
+    for protocol, _ in clients:
+        protocol.connectionLost()
+    assert factory.open == listener.MOST_CONNECTIONS - 1
 
 
 @pytest.mark.parametrize(
