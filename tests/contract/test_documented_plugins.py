@@ -37,7 +37,7 @@ NOT_TAKEN: dict[str, set[str]] = {
     "util.UserPasswordAuth": {"checkers", "credentialFactories"},
     "worker.LocalWorker": {"password"},
 }
-"""Parameters of a base class that the class itself gives to it; the table lists them with those of the class."""
+"""Parameters of a base class that the class itself gives to it, or gives a default; the table lists them all."""
 
 NEEDED = {"schedulers": "name"}
 """Namespace → the parameter that the table shows with a default of a base class, and that each plugin refuses
