@@ -6,7 +6,9 @@ assembled in :mod:`.log_lines`, given to whoever subscribed, and stored by :mod:
 
 from __future__ import annotations
 
+import html
 import re
+from collections.abc import Callable
 from typing import Any
 
 from twisted.internet import defer
@@ -34,6 +36,7 @@ class Log(KeptTextMixin):
 
     _classes: dict[str, type[Log]] = {}
     step: Any = None  # whose log it is, if a step made it
+    _write: Callable[[str], str] = staticmethod(str)  # how the name of a secret is written
 
     def __init__(
         self, master: Any, name: str, type: str, logid: int, decoder: str | Decoder, row: LogRow | None = None
@@ -127,7 +130,7 @@ class Log(KeptTextMixin):
         """Store whole lines as they are, in the documented form (with letters in front in a log with channels)."""
         assert lines.endswith("\n"), "addRawLines takes whole lines"
         for letter, text in _by_channel(lines) if self.type == "s" else [("", lines)]:
-            self._writer.write(letter, mask_secrets(text, self._secrets) if self._secrets else text)
+            self._writer.write(letter, mask_secrets(text, self._secrets, self._write) if self._secrets else text)
         return defer.succeed(None)
 
     def flush(self) -> defer.Deferred[None]:
@@ -184,7 +187,7 @@ class PlainLog(Log):
 
     def _lines_of(self) -> LineAssembler:
         if self._assembler is None:
-            self._assembler = LineAssembler(self.decoder, self._secrets)
+            self._assembler = LineAssembler(self.decoder, self._secrets, self._write)
         return self._assembler
 
     def addContent(self, text: Any) -> defer.Deferred[None]:
@@ -204,6 +207,8 @@ class TextLog(PlainLog):
 
 class HtmlLog(PlainLog):
     """A log that is shown as HTML."""
+
+    _write = staticmethod(html.escape)
 
 
 class StreamLog(Log):

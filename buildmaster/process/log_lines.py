@@ -76,14 +76,19 @@ class Newlines:
 class LineAssembler:
     """One channel's output: :meth:`feed` pieces of text or bytes, get whole lines.
 
-    ``secrets`` (value → name, may grow) are hidden, also across pieces.
+    ``secrets`` (value → name, may grow) are hidden, also across pieces; ``write`` writes their names.
     """
 
-    def __init__(self, encoding: str | Decoder = "utf-8", secrets: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        encoding: str | Decoder = "utf-8",
+        secrets: Mapping[str, str] | None = None,
+        write: Callable[[str], str] = str,
+    ) -> None:
         self._decode = incremental_decoder(encoding)
         self._stateful = not callable(encoding)
         self._newlines = Newlines()
-        self._masked = MaskedText(secrets) if secrets is not None else None
+        self._masked = MaskedText(secrets, write) if secrets is not None else None
         self._partial: list[str] = []
         self._partial_size = 0
 

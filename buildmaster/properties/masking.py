@@ -22,6 +22,9 @@ MIN_LINE = 8
 MIN_BASE64 = 8
 """Values of this many bytes are recognised in base64, also inside of a longer encoded text."""
 
+Write = Callable[[str], str]
+"""How a name is written in a text: as it is, or escaped."""
+
 _LINE_ENDS = re.compile("\r+\n?|\x08+")  # as Newlines in process/log_lines.py makes them
 _HIDDEN = ("<hidden>", "<***>")
 
@@ -91,11 +94,11 @@ class Masks:
         self._pattern = re.compile(_longest_of(by_length) or "(?!)")
         self._multiple = [form for form in by_length if len(form) > 1]
 
-    def text(self, text: str) -> str:
-        """``text`` with each secret replaced by its name in angle brackets."""
-        return self.until(text, 0, len(text))[0]
+    def text(self, text: str, write: Write = str) -> str:
+        """``text`` with each secret replaced by its name in angle brackets, written by ``write``."""
+        return self.until(text, 0, len(text), write)[0]
 
-    def until(self, text: str, covered: int, cut: int) -> tuple[str, int]:
+    def until(self, text: str, covered: int, cut: int, write: Write = str) -> tuple[str, int]:
         """``text[:cut]`` masked, where the first ``covered`` characters belong to a secret already shown as its name.
 
         Returns it with the number of characters after ``cut`` that belong to a secret that begins before.
@@ -107,7 +110,7 @@ class Masks:
         found = self._pattern.search(text)
         while found is not None and found.start() < cut:
             if found.start() >= end:
-                shown += (text[end : found.start()], self._masks[found.group()])
+                shown += (text[end : found.start()], write(self._masks[found.group()]))
             end = max(end, found.end())
             found = self._pattern.search(text, found.start() + 1)
         if end < cut:
@@ -215,9 +218,12 @@ class Secrets(dict[str, str]):
         return (Secrets, (dict(self), self._shortest))
 
 
-def mask_secrets(text: str, secrets: Mapping[str, str]) -> str:
-    """``text`` with each secret replaced by its name in angle brackets.  ``secrets`` maps value → name."""
-    return _masks_of(secrets).text(text) if secrets else text
+def mask_secrets(text: str, secrets: Mapping[str, str], write: Write = str) -> str:
+    """``text`` with each secret replaced by its name in angle brackets.
+
+    ``secrets`` maps value → name; ``write`` is applied to what stands in its place.
+    """
+    return _masks_of(secrets).text(text, write) if secrets else text
 
 
 def _masks_of(secrets: Mapping[str, str]) -> Masks:
@@ -231,8 +237,9 @@ class MaskedText:
     tells.  However the text is cut, what comes out is what :func:`mask_secrets` makes of the whole.
     """
 
-    def __init__(self, secrets: Mapping[str, str]) -> None:
+    def __init__(self, secrets: Mapping[str, str], write: Write = str) -> None:
         self._secrets = secrets
+        self._write = write
         self._masks: Masks | None = None
         self._size = -1
         self._held = ""
@@ -253,6 +260,6 @@ class MaskedText:
 
     def _until(self, text: str, cut: int) -> str:
         assert self._masks is not None
-        shown, self._covered = self._masks.until(text, self._covered, cut)
+        shown, self._covered = self._masks.until(text, self._covered, cut, self._write)
         self._held = text[cut:]
         return shown
