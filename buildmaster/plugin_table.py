@@ -110,6 +110,7 @@ SCHEDULERS = {
     **names("schedulers.forcesched", "ForceScheduler"),
     **names("schedulers.timed", "Nightly", "NightlyTriggerable", "Periodic"),
     **names("schedulers.triggerable", "Triggerable"),
+    **names("schedulers.trysched", "Try_Jobdir", "Try_Userpass"),
 }
 
 WORKER = {

@@ -21,9 +21,15 @@ VERBS = {
     "sighup": "The same as reconfig.",
     "start": "Start a master.",
     "stop": "Stop a master.",
+    "try": "Have changes built before they are committed.",
+    "tryserver": "Take a try job in, on the master's host.",
     "user": "Manage the users of a master.",
     "upgrade-master": "Bring a master's directory and database up to this version.",
 }
+
+
+MODULES = {"sighup": "reconfig", "try": "trybuild"}
+"""Verbs whose modules are not named after them."""
 
 
 class Failed(click.ClickException):
@@ -45,7 +51,7 @@ class Verbs(click.Group):
         """The verb's command; None for an unknown one."""
         if cmd_name not in VERBS:
             return None
-        module = "reconfig" if cmd_name == "sighup" else cmd_name.replace("-", "_")
+        module = MODULES.get(cmd_name, cmd_name.replace("-", "_"))
         return importlib.import_module(f"buildmaster.cli.{module}").command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

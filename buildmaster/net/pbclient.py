@@ -37,8 +37,8 @@ async def send_change(
     ``change`` is the dictionary of ``perspective_addChange``; values of None are sent as they are.  Raises
     :class:`SendChangeFailed`.
     """
-    _check_size(change)
-    await _logged_in(host, port, user, password, reactor, lambda remote: _call(remote, dict(change)), "the change")
+    check_size(change)
+    await logged_in(host, port, user, password, reactor, lambda remote: _call(remote, dict(change)), "the change")
 
 
 @deferred
@@ -51,12 +51,12 @@ async def send_user_command(
     :class:`SendChangeFailed`.
     """
     arguments = [command[name] for name in ("op", "bb_username", "bb_password", "ids", "info")]
-    return await _logged_in(
+    return await logged_in(
         host, port, user, password, reactor, lambda remote: remote.callRemote("commandline", *arguments), "the command"
     )
 
 
-async def _logged_in(
+async def logged_in(
     host: str,
     port: int | str,
     user: str,
@@ -64,8 +64,12 @@ async def _logged_in(
     reactor: Any,
     call: Callable[[Any], defer.Deferred[Any]],
     what: str,
+    wait: bool = False,
 ) -> Any:
-    """Log in, make one call, and return its answer."""
+    """Log in, make one call, and return its answer; with ``wait`` it may take as long as it likes.
+
+    ``what`` is asked for, in words.  Raises :class:`SendChangeFailed`.
+    """
     factory: Any = pb.PBClientFactory()
     factory.noisy = False
     endpoint = endpoints.HostnameEndpoint(reactor, host, int(port), timeout=int(CONNECT_TIMEOUT))
@@ -77,6 +81,8 @@ async def _logged_in(
     try:
         login = factory.login(UsernamePassword(user.encode(), password.encode()))
         remote = await with_deadline(login, ANSWER_TIMEOUT, reactor, f"the login at {place}")
+        if wait:
+            return await call(remote)
         return await with_deadline(call(remote), ANSWER_TIMEOUT, reactor, f"the master at {place}")
     except SendChangeFailed:
         raise
@@ -95,7 +101,7 @@ def _wanted(key: str, value: Any) -> bool:
     return not (key == "codebase" and value is None)
 
 
-def _check_size(change: Mapping[str, Any]) -> None:
+def check_size(change: Mapping[str, Any]) -> None:
     for key, value in change.items():
         if isinstance(value, str | bytes) and len(value.encode() if isinstance(value, str) else value) > LIMIT:
             raise SendChangeFailed(f"{key} is longer than the {LIMIT // 1024} KiB that the protocol can carry")
