@@ -10,6 +10,7 @@ from typing import Any
 
 import attrs
 from twisted.internet import defer
+from twisted.python.failure import Failure
 
 from buildmaster.db import build_properties, builds, steps
 from buildmaster.db.builds import BuildRow
@@ -85,13 +86,13 @@ class BuildRecord:
     def finish(self, results: int, state_string: str, request_ids: Sequence[int]) -> defer.Deferred[bool]:
         """The end of the build, its requests and buildsets; fires when it is committed.
 
-        False if the build had been ended by somebody else before.
+        False if the build had been ended by somebody else before.  May be called again if that failed.
         """
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        properties = self._shown_properties()
-        changed = None if properties == self._stored else properties
+        properties, before = self._shown_properties(), self._stored
+        changed = None if properties == before else properties
         self.row = attrs.evolve(
             self.row,
             complete=True,
@@ -103,4 +104,10 @@ class BuildRecord:
             self._db.progress(build_properties.add, self.row.buildid, properties)
             changed = None
         self._stored = properties
-        return self._db.write(builds.finish, self.row, list(request_ids), changed)
+        stored = self._db.write(builds.finish, self.row, list(request_ids), changed)
+
+        def failed(failure: Failure) -> Failure:
+            self._stored = before
+            return failure
+
+        return stored.addErrback(failed)

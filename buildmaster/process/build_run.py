@@ -11,16 +11,20 @@ from twisted.internet import defer
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from buildmaster.base.aio import DeadlineExceeded, as_deferred, maybe
+from buildmaster.base.aio import DeadlineExceeded, as_deferred, maybe, sleep
 from buildmaster.base.deadlines import deadlines_of
 from buildmaster.base.interfaces import LatentWorkerCannotSubstantiate, LatentWorkerSubstantiatiationCancelled
 from buildmaster.base.results import CANCELLED, EXCEPTION, RETRY, SKIPPED, SUCCESS
+from buildmaster.db.batch import LeaseLost, Stopping
 from buildmaster.locks import LockSet
 from buildmaster.process.preparation import PreparationStep
 from buildmaster.process.step_locks import resolve_locks
 from buildmaster.properties import rendering_of
 
 log = Logger()
+
+AGAIN_AFTER = (1.0, 4.0, 15.0, 40.0)
+"""Seconds between the attempts to store a build's end."""
 
 
 class Stopped(Exception):
@@ -209,11 +213,24 @@ class BuildRun:
         build.learn_progress()
         if not self._stop.called:
             self._stop.callback(None)
+        await self._store_end()
+
+    async def _store_end(self) -> None:
+        """A build that has ended is not built again because the database was in trouble just then."""
+        build = self._build
         ids = [request.id for request in build.requests]
-        try:
-            await build.record.finish(build.results, build.final_text(), ids)
-        except Exception:
-            log.failure("the end of {build!r} could not be stored; the reconciler will end it", build=build)
+        for pause in (*AGAIN_AFTER, None):
+            try:
+                await build.record.finish(build.results, build.final_text(), ids)
+                return
+            except (LeaseLost, Stopping):
+                log.failure("the end of {build!r} can't be stored by this master", build=build)
+                return
+            except Exception:  # policy: retry, then the request is built again
+                then = "the reconciler will end it" if pause is None else f"it is tried again in {pause:g} s"
+                log.failure("the end of {build!r} could not be stored; {then}", build=build, then=then)
+            if pause is not None:
+                await sleep(build.master.reactor, pause)
 
 
 class WorkerNotReady(Exception):

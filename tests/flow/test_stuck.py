@@ -12,7 +12,7 @@ from twisted.internet import defer
 from buildmaster.base.aio import as_deferred
 from buildmaster.base.results import CANCELLED, EXCEPTION, RETRY, SUCCESS
 from buildmaster.base.times import datetime2epoch
-from buildmaster.db import reasons
+from buildmaster.db import builds, reasons
 from buildmaster.plugins import schedulers, steps
 from buildmaster.process.buildstep import BuildStep
 from buildmaster.testing.worker import Command, ScriptedConnection, ScriptedWorker
@@ -260,3 +260,28 @@ def test_the_deadline_of_stop_may_be_configured(made: Any) -> None:
     assert of(path, "b") == [None]
     path.kit.advance(1)
     assert of(path, "b") == [CANCELLED]
+
+
+# -- the end of a build ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("seconds", "results"), [(15, [SUCCESS]), (65, [RETRY, SUCCESS])], ids=["a while", "for long"])
+def test_a_build_is_not_repeated_because_its_end_could_not_be_stored_at_once(
+    made: Callable[..., BuildPath], monkeypatch: pytest.MonkeyPatch, seconds: float, results: list[int]
+) -> None:
+    finish = builds.finish
+
+    def refusing(txn: Any, row: Any, *args: Any) -> bool:
+        if row.results == SUCCESS and txn.now() < until:
+            raise ValueError("the database is malformed")
+        return finish(txn, row, *args)
+
+    monkeypatch.setattr(builds, "finish", refusing)
+    path = made([steps.SetProperty(property="p", value="v")])
+    until = path.kit.reactor.seconds() + seconds
+    path.attach()
+    path.change("1")
+    path.kit.advance(200)
+    mine = [build for build in path.kit.get("builds", order=["buildid"]) if build["builderid"] == 1]
+    assert [build["results"] for build in mine] == results
+    assert path.kit.get("builds", mine[-1]["buildid"], "properties")["p"] == ("v", "SetProperty")

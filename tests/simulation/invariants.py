@@ -175,14 +175,18 @@ def is_caught_up(master: Any) -> bool:
     return all(consumer.position >= master.journal.head for consumer in master.journal.consumers())
 
 
-def live_problems(master: Any, rows: Rows) -> list[str]:
-    """Where the live master and the rows do not agree; nothing is said while writes are under way."""
+def live_problems(master: Any, rows: Rows, writes_failed: bool) -> list[str]:
+    """Where the live master and the rows do not agree; nothing is said while writes are under way.
+
+    A build whose end could not be stored again and again is left to the reconciler.
+    """
     db = master.db
     if db is None or db._busy or db._main or db._bulk:
         return []
     starter = master.botmaster.distributor.starter
     stored = set(rows.column("SELECT id FROM builds WHERE NOT complete"))
-    wrong = [f"build {i} runs in the rows, but nobody runs it" for i in sorted(stored - set(starter.running))]
+    orphans = [] if writes_failed else sorted(stored - set(starter.running))
+    wrong = [f"build {i} runs in the rows, but nobody runs it" for i in orphans]
     objects = {id(build): build for build, _ in starter.running.values() if build is not None}
     for real in master.locks:
         for lock in getattr(real, "_locks", {"": real}).values():

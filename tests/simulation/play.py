@@ -196,7 +196,8 @@ class Play:
         """Check everything that must always be so."""
         assert self.kit is not None
         self.hear()
-        wrong = self.rows.problems(self.chronicle.writes_failed) + live_problems(self.kit.master, self.rows)
+        failed = self.chronicle.writes_failed
+        wrong = self.rows.problems(failed) + live_problems(self.kit.master, self.rows, failed)
         if wrong:
             raise Wrong("\n".join(wrong))
 
