@@ -20,6 +20,8 @@ from buildmaster.db.users import UserTaken
 
 UTC = datetime.UTC
 
+pytestmark = pytest.mark.only_on("sqlite", "postgresql", "mariadb")
+
 
 @frozen
 class Opened:

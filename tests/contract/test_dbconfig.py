@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import sqlalchemy as sa
 
 from buildmaster.base.errors import ConfigErrors
 from buildmaster.db import migrate, state
@@ -29,15 +28,21 @@ def test_a_master_and_its_configuration_see_the_same_values(tmp_path: Path) -> N
     path.kit.stop()
 
 
-def test_sets_of_different_names_are_different(database_url: tuple[str, Path]) -> None:
-    url, basedir = database_url
-    one, other = (util.DbConfig({"db": {"db_url": url}}, str(basedir), name) for name in ("one", "other"))
+@pytest.mark.only_on("sqlite", "postgresql", "mariadb")
+def test_sets_of_different_names_are_different(place: Any) -> None:
+    db = place.open()
+    one, other = (util.DbConfig({"db": {"db_url": place.url}}, str(place.basedir), name) for name in ("one", "other"))
+    assert one.get("a", None) is None
     one.set("a", 1)
     other.set("a", 2)
     assert (one.get("a"), other.get("a")) == (1, 2)
     assert one.get("b", "default") == "default"
     with pytest.raises(KeyError, match="'b'"):
         one.get("b")
+    with pytest.raises(TypeError):
+        one.set("x", object())
+    objectid = place.wait(db.write(state.object_id, "one", "DbConfig"))
+    assert place.wait(db.read(state.get_all, objectid)) == {"a": 1}
 
 
 def test_before_there_is_a_database_only_defaults_are_known(tmp_path: Path) -> None:
@@ -50,22 +55,6 @@ def test_before_there_is_a_database_only_defaults_are_known(tmp_path: Path) -> N
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_json_cannot_hold_is_refused(database_url: tuple[str, Path]) -> None:
-    url, basedir = database_url
-    with pytest.raises(TypeError):
-        util.DbConfig({"db_url": url}, str(basedir)).set("x", object())
-
-
 def test_a_secret_address_is_not_known_yet(tmp_path: Path) -> None:
     with pytest.raises(ConfigErrors, match=r"DbConfig needs .* as text"):
         util.DbConfig({"db_url": Secret("database")}, str(tmp_path))
-
-
-@pytest.fixture
-def database_url(tmp_path: Path) -> Any:
-    """An SQLite database with all tables."""
-    engine = sa.create_engine(f"sqlite:///{tmp_path}/state.sqlite")
-    with engine.begin() as conn:
-        migrate.create_all(conn)
-    engine.dispose()
-    return "sqlite:///state.sqlite", tmp_path
