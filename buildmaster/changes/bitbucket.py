@@ -170,7 +170,7 @@ class BitbucketPullrequestPoller(base.ReconfigurablePollingChangeSource, PullReq
         for _ in range(MOST_PAGES):
             if page is None:
                 break
-            answer = await self._ask(page)
+            answer = await self._ask_bitbucket(page)
             found += answer["values"]
             page = answer.get("next")
             if page is not None and not page.startswith(self.api_url + "/"):
@@ -216,10 +216,10 @@ class BitbucketPullrequestPoller(base.ReconfigurablePollingChangeSource, PullReq
         if len(short) >= 40:
             return short
         repository = pull["source"].get("repository") or pull["destination"]["repository"]
-        answer = await self._ask(f"/repositories/{repository['full_name']}/commit/{short}")
+        answer = await self._ask_bitbucket(f"/repositories/{repository['full_name']}/commit/{short}")
         return str(answer["hash"])
 
-    async def _ask(self, path: str) -> Any:
+    async def _ask_bitbucket(self, path: str) -> Any:
         assert self._requests is not None
         try:
             response = await self._requests.request("GET", path, timeout=REQUEST_SECONDS)
