@@ -10,12 +10,15 @@ from __future__ import annotations
 import bz2
 import gzip
 import os
+import posixpath
 import tarfile
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from typing import IO, Any
 
 import attrs
+
+_ANOTHER_NAME = "the archive is not safe: {!r} is another name of a symbolic link"
 
 MAX_HEADER = 1024 * 1024
 """Bytes that the headers of one entry may have: its name and attributes."""
@@ -95,14 +98,19 @@ def _checked_members(
     """All members, made safe; raises :class:`TransferRefused` at the first that is not."""
     most = limits.size_for(received)
     count = size = 0
+    links: set[str] = set()
     while True:
         stream.budget = MAX_HEADER
         member = archive.next()
         if member is None:
             return
         _check_name(member)
-        _check_place(member, destroot)
         _make_harmless(member)
+        _check_place(member, destroot)
+        if member.issym():
+            links.add(posixpath.normpath(member.name))
+        elif member.islnk() and posixpath.normpath(member.linkname) in links:
+            raise TransferRefused(_ANOTHER_NAME.format(member.name))
         count += 1
         size += member.size
         if count > limits.entries:
@@ -135,6 +143,8 @@ def _check_place(member: tarfile.TarInfo, destroot: str) -> None:
     if not (member.issym() or member.islnk()):
         return
     beside = os.path.dirname(member.name) if member.issym() else ""
+    if member.islnk() and os.path.islink(os.path.join(destroot, member.linkname)):
+        raise TransferRefused(_ANOTHER_NAME.format(member.name))
     if os.path.isabs(member.linkname) or not _inside(destroot, beside, member.linkname):
         raise TransferRefused(f"the archive is not safe: the link {member.name!r} leads outside the destination")
 
@@ -145,7 +155,13 @@ def _inside(root: str, *parts: str) -> bool:
 
 
 def _make_harmless(member: tarfile.TarInfo) -> None:
-    """Files become ours, are not writable for others, have no set-user-id bits and a time that there is."""
+    """Files become ours, are not writable for others, have no set-user-id bits and a time that there is.
+
+    In what a link leads to, ``..`` is left only at the beginning.  There it means the directory in which the link lies;
+    after the name of another link it would mean something else whenever that one is replaced.
+    """
+    if member.issym() and member.linkname:
+        member.linkname = posixpath.normpath(member.linkname)
     if hasattr(os, "getuid"):
         member.uid, member.gid, member.uname, member.gname = os.getuid(), os.getgid(), "", ""
     if member.isfile():

@@ -203,6 +203,31 @@ def test_an_archive_can_not_lead_out_by_links_that_it_brings_or_finds(tmp_path):
     assert sorted(os.listdir(tmp_path)) == ["out"]
 
 
+def test_a_link_is_not_given_another_place_by_another_name(tmp_path):
+    """Relative to its new place it would lead elsewhere."""
+    members = [
+        entry("a/b", tarfile.DIRTYPE),
+        entry("a/b/up", tarfile.SYMTYPE, "../.."),
+        entry("up", tarfile.LNKTYPE, "a/b/up"),
+    ]
+    with pytest.raises(TransferRefused, match="not safe: 'up' is another name of a symbolic link"):
+        unpacked(tmp_path, archive(*((one, b"") for one in members)))
+    assert os.listdir(tmp_path / "out") == []
+    unpacked(tmp_path, archive(*((one, b"") for one in members[:2])))
+    with pytest.raises(TransferRefused, match="not safe: 'up' is another name of a symbolic link"):
+        unpacked(tmp_path, archive((members[2], b"")))
+
+
+def test_a_link_means_the_same_whatever_becomes_of_others(tmp_path):
+    members = [
+        entry("a/b", tarfile.DIRTYPE),
+        entry("deep", tarfile.SYMTYPE, "a/b"),
+        entry("l", tarfile.SYMTYPE, "deep/../x"),
+    ]
+    unpacked(tmp_path, archive(*((one, b"") for one in members)))
+    assert os.readlink(tmp_path / "out/l") == "x"
+
+
 def test_what_is_unpacked_has_no_special_rights_and_a_time_that_there_is(tmp_path):
     strange = entry("run", mode=0o6777)
     strange.mtime, strange.uid, strange.uname = 2**40, 1, "daemon"
