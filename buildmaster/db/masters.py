@@ -17,9 +17,24 @@ from buildmaster.db import builders, builds, requests, schema, workers
 from buildmaster.db.txn import Txn
 
 LEASE_SECONDS = 600.0
-"""How long after its last beat a master is believed to live."""
+"""How long after its last beat, on the database's clock, a master is believed to live."""
 
 _masters = schema.masters
+
+
+_SERVERS_CLOCK = {
+    "postgresql": sa.select(sa.func.extract("epoch", sa.func.clock_timestamp())),
+    "mysql": sa.select(sa.func.unix_timestamp(sa.func.now(6))),
+}
+
+
+def lease_clock(txn: Txn) -> float:
+    """Epoch seconds on the clock by which leases run: the server's, which all masters share.
+
+    The masters of an SQLite file share their machine's.
+    """
+    question = _SERVERS_CLOCK.get(txn.conn.dialect.name)
+    return txn.now() if question is None else float(txn.execute(question, touches=()).scalar_one())
 
 
 def begin(txn: Txn, name: str) -> tuple[int, int, int]:
@@ -28,8 +43,7 @@ def begin(txn: Txn, name: str) -> tuple[int, int, int]:
     Whatever an earlier life of this name still does is void from now on.
     """
     row = txn.execute(sa.select(_masters).where(_masters.c.name == name).with_for_update()).first()
-    now = txn.now()
-    alive: dict[str, Any] = {"active": 1, "last_active": now, "lease_until": now + LEASE_SECONDS}
+    alive: dict[str, Any] = {"active": 1, "last_active": txn.now(), "lease_until": lease_clock(txn) + LEASE_SECONDS}
     if row is None:
         masterid, epoch, last_batch = txn.new_id("masters"), 1, 0
         txn.insert(_masters, id=masterid, name=name, epoch=epoch, last_batch=last_batch, **alive)
@@ -45,8 +59,7 @@ def beat(txn: Txn, name: str, masterid: int) -> bool:
     was_active = txn.execute(
         sa.select(_masters.c.active).where(_masters.c.id == masterid), touches=(_masters,)
     ).scalar()
-    now = txn.now()
-    txn.update(_masters, masterid, active=1, last_active=now, lease_until=now + LEASE_SECONDS)
+    txn.update(_masters, masterid, active=1, last_active=txn.now(), lease_until=lease_clock(txn) + LEASE_SECONDS)
     if not was_active:
         txn.note("master", "started", masterid=masterid, name=name, active=True)
     return not was_active
@@ -66,7 +79,7 @@ def expire(txn: Txn, own: int | None, housekeeping: bool = False) -> list[int]:
 
     With ``housekeeping``, what masters known to be dead left behind is cleared away once more.
     """
-    silent = sa.or_(_masters.c.lease_until.is_(None), _masters.c.lease_until < txn.now())
+    silent = sa.or_(_masters.c.lease_until.is_(None), _masters.c.lease_until < lease_clock(txn))
     dead = sa.and_(_masters.c.active == 1, silent)
     query = sa.select(_masters).where(_masters.c.id != (own or 0)).order_by(_masters.c.id)
     query = query.where(sa.or_(dead, _masters.c.active == 0) if housekeeping else dead)

@@ -57,3 +57,19 @@ def test_the_end_of_a_life_is_told_once(place: Place) -> None:
     master = CoreMaster(place, "m")
     assert master.wait(master.db.write(masters.stop, master.masterid)) is True
     assert master.wait(master.db.write(masters.stop, master.masterid)) is False
+
+
+def test_a_lease_runs_by_the_clock_of_the_server(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    if place.server is None:
+        return  # the masters of a file share their machine's clock
+    master, other = CoreMaster(place, "m"), CoreMaster(place, "other")
+    monkeypatch.setattr(Txn, "now", lambda txn: 4e9)  # this master's clock is decades ahead
+    assert other.update("expireMasters") is None
+    assert [m["active"] for m in other.get("masters")] == [True, True]
+    master.update("masterActive", "m", master.masterid)
+    lease = master.wait(
+        master.db.read(
+            lambda conn: conn.scalar(schema.masters.select().with_only_columns(schema.masters.c.lease_until))
+        )
+    )
+    assert lease < 4e9
