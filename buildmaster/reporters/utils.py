@@ -5,6 +5,7 @@ The details of all builds of a report are read together, see :mod:`buildmaster.d
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -191,10 +192,18 @@ async def get_responsible_users_for_buildset(master: Any, buildsetid: int) -> li
     return sorted(await master.db.read(details.authors_of_buildset, buildsetid))
 
 
-@deferred
-async def find_builder(master: Any, builderid: int) -> Any:
-    """A builder with the fields of the data API; None if there is none of this id."""
-    return (await master.db.read(query.fetch_by_ids, views.BUILDERS, [builderid])).get(builderid)
+_builder_names: weakref.WeakKeyDictionary[Any, dict[int, str]] = weakref.WeakKeyDictionary()
+
+
+async def builder_name(master: Any, builderid: int) -> str | None:
+    """The name of a builder, which never changes; None if there is none of this id."""
+    known = _builder_names.setdefault(master, {})
+    if builderid not in known:
+        found = (await master.db.read(query.fetch_by_ids, views.BUILDERS, [builderid])).get(builderid)
+        if found is None:
+            return None
+        known[builderid] = found["name"]
+    return known[builderid]
 
 
 # -- links -------------------------------------------------------------------------------------------------------------

@@ -18,9 +18,15 @@ from buildmaster.reporters.message import MessageFormatter, MessageFormatterRend
 class _BuildEvents(BuildStatusGeneratorMixin):
     """From an event of a build to its report."""
 
+    async def _of_other_builder(self, master: Any, build: Any) -> bool:
+        """Whether the builder alone says that no report is wanted: fifty reporters need not read all details then."""
+        if type(self).is_message_needed_by_props is not BuildStatusGeneratorMixin.is_message_needed_by_props:
+            return False
+        return self.builders is not None and await utils.builder_name(master, build["builderid"]) not in self.builders
+
     async def _report(self, formatter: Any, master: Any, reporter: Any, key: Sequence[str], build: Any) -> Any:
         is_new = key[-1] == "new"
-        if not is_new and self._ruled_out(build):
+        if (not is_new and self._ruled_out(build)) or await self._of_other_builder(master, build):
             return None
         previous = not is_new and self._want_previous_build()
         await utils.getDetailsForBuild(master, build, want_previous_build=previous, **self._details(formatter))
