@@ -99,7 +99,7 @@ class AbstractLatentWorker(AbstractWorker):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.instance = Instance(self)
+        self.latent_instance = Instance(self)
         self._outdated = False  # the instance was started from arguments that are not in force any more
         self._present = False  # the instance has been told that the worker is here
 
@@ -173,7 +173,7 @@ class AbstractLatentWorker(AbstractWorker):
 
         Fires when it is stored; wait for that before making anything that has to be found again.
         """
-        return as_deferred(self.instance.record.save(saved))
+        return as_deferred(self.latent_instance.record.save(saved))
 
     def getRandomPass(self) -> str:
         """A password that nobody can guess, for a worker that is given a new one with each instance."""
@@ -195,26 +195,26 @@ class AbstractLatentWorker(AbstractWorker):
     @property
     def state(self) -> States:
         """What the instance is doing."""
-        shown = _SHOWN.get(self.instance.state)
+        shown = _SHOWN.get(self.latent_instance.state)
         if shown is not None:
             return shown
-        return States.INSUBSTANTIATING_SUBSTANTIATING if self.instance.wanted else States.INSUBSTANTIATING
+        return States.INSUBSTANTIATING_SUBSTANTIATING if self.latent_instance.wanted else States.INSUBSTANTIATING
 
     @property
     def substantiated(self) -> bool:
         """Whether the worker is ready for builds."""
-        return self.instance.state == instance.RUNNING and self.conn is not None
+        return self.latent_instance.state == instance.RUNNING and self.conn is not None
 
     @property
     def substantiation_build(self) -> Any:
         """The build that the instance was started for."""
-        return self.instance.build
+        return self.latent_instance.build
 
     def why_not(self) -> str | None:
         """Why this worker takes no build now, in words; None if it does."""
-        if self.instance.state == instance.CLOSED or not self.running:
+        if self.latent_instance.state == instance.CLOSED or not self.running:
             return "shut down"
-        if self.instance.state == instance.DANGLING:
+        if self.latent_instance.state == instance.DANGLING:
             return "waiting for the end of a start_instance that took too long"
         if self.builds_may_be_incompatible and self.building and not self.substantiated:
             return "starting an instance for another build"
@@ -231,15 +231,15 @@ class AbstractLatentWorker(AbstractWorker):
         self._stop_waiting()
         if self.builds_may_be_incompatible and self.substantiated:
             return as_deferred(self._substantiate_compatible(build))
-        return self.instance.demand(build)
+        return self.latent_instance.demand(build)
 
     async def _substantiate_compatible(self, build: Any) -> bool:
         """The instance may be another than the one that was there when this build was given to this worker."""
         if not await maybe(self.isCompatibleWithBuild, build.getProperties()):
             if len(self.building) > 1:
                 raise LatentWorkerFailedToSubstantiate(f"worker {self.workername!r} runs for another kind of builds")
-            self.instance.release("it was started for another kind of builds")
-        return await self.instance.demand(build)
+            self.latent_instance.release("it was started for another kind of builds")
+        return await self.latent_instance.demand(build)
 
     @deferred
     async def insubstantiate(self, fast: bool = False, force_substantiation_build: Any = None) -> None:
@@ -249,11 +249,11 @@ class AbstractLatentWorker(AbstractWorker):
         ready.
         """
         self._stop_waiting()
-        self.instance.release("the instance is stopped", fast)
+        self.latent_instance.release("the instance is stopped", fast)
         if force_substantiation_build is not None:
-            await self.instance.demand(force_substantiation_build)
+            await self.latent_instance.demand(force_substantiation_build)
             return
-        await self.instance.over()
+        await self.latent_instance.over()
 
     def wanted_otherwise(self) -> None:
         """A request that could be built here is not compatible with the instance that is here.
@@ -261,7 +261,7 @@ class AbstractLatentWorker(AbstractWorker):
         One that is kept for good would keep the request waiting for good.
         """
         if self.substantiated and not self.building and self.build_wait_timeout < 0:
-            self.instance.release("another kind of builds waits")
+            self.latent_instance.release("another kind of builds waits")
 
     def instance_runs(self) -> None:
         """Called by the instance: builds may come."""
@@ -287,17 +287,17 @@ class AbstractLatentWorker(AbstractWorker):
     def _wait_for_builds(self) -> None:
         """If it is idle, keep the instance as long as the configuration says."""
         self._stop_waiting()
-        if self.instance.state != instance.RUNNING or self.building:
+        if self.latent_instance.state != instance.RUNNING or self.building:
             return
         if self.build_wait_timeout == 0 or self._outdated or self._graceful:
-            self.instance.release("no build wants it")
+            self.latent_instance.release("no build wants it")
         elif self.build_wait_timeout > 0:
             self.build_wait_timer = self.master.reactor.callLater(self.build_wait_timeout, self._waited)
 
     def _waited(self) -> None:
         self.build_wait_timer = None
         if not self.building:
-            self.instance.release("no build has wanted it")
+            self.latent_instance.release("no build has wanted it")
 
     def _stop_waiting(self) -> None:
         timer, self.build_wait_timer = self.build_wait_timer, None
@@ -324,24 +324,24 @@ class AbstractLatentWorker(AbstractWorker):
     @deferred
     async def attached(self, conn: Any) -> None:
         """The worker has logged in; raises RuntimeError, which sends it away, if it was not asked for."""
-        if self.starts_without_substantiate and self.instance.state == instance.ABSENT:
+        if self.starts_without_substantiate and self.latent_instance.state == instance.ABSENT:
             self._start_unasked()
-            await self.instance.begun()
-        elif self.instance.state not in instance.TAKES_CONNECTIONS:
+            await self.latent_instance.begun()
+        elif self.latent_instance.state not in instance.TAKES_CONNECTIONS:
             raise RuntimeError(f"worker {self.workername!r} has come although its instance is not being started")
         await super().attached(conn)
 
     def _start_unasked(self) -> None:
-        self.instance.demand(None).addErrback(
+        self.latent_instance.demand(None).addErrback(
             lambda f: log.warn("worker {name!r}: {why}", name=self.workername, why=f.getErrorMessage())
         )
 
     async def _attached(self, conn: Any) -> None:
         await super()._attached(conn)
         if self.conn is conn and not self._present:
-            if self.instance.state in instance.TAKES_CONNECTIONS:
+            if self.latent_instance.state in instance.TAKES_CONNECTIONS:
                 self._present = True
-                self.instance.arrive()
+                self.latent_instance.arrive()
             else:
                 conn.loseConnection()
 
@@ -351,7 +351,7 @@ class AbstractLatentWorker(AbstractWorker):
         finally:
             if self._present:
                 self._present = False
-                self.instance.leave()
+                self.latent_instance.leave()
 
     async def _detach_builders(self) -> None:
         """Its builders keep it: it can be started again."""
@@ -385,23 +385,23 @@ class AbstractLatentWorker(AbstractWorker):
         await super().startService()
         if self._graceful:  # it was meant for an instance that is gone
             await self._set_graceful(False)
-        record = await self.instance.record.load()
+        record = await self.latent_instance.record.load()
         if record is not None:
-            self.instance.find(record)
+            self.latent_instance.find(record)
 
     @deferred
     async def stopService(self) -> None:
         """Stop the instance, fast, then let nobody in."""
         self.running = 0
         self._stop_waiting()
-        self.instance.release("the master has no more use for it", fast=True)
-        self.instance.hurry()
-        limit = STOP_DEADLINE + self.instance.remaining()
+        self.latent_instance.release("the master has no more use for it", fast=True)
+        self.latent_instance.hurry()
+        limit = STOP_DEADLINE + self.latent_instance.remaining()
         try:
-            await with_deadline(self.instance.over(), limit, self.master.reactor, f"worker {self.workername}")
+            await with_deadline(self.latent_instance.over(), limit, self.master.reactor, f"worker {self.workername}")
         except DeadlineExceeded:  # policy: its record stays, and the next process looks for it
             log.error("the instance of worker {name!r} could not be stopped in time", name=self.workername)
-        self.instance.close()
+        self.latent_instance.close()
         await super().stopService()
         for wfb in list(self.workerforbuilders.values()):
             await maybe(wfb.builder.detached, self)
@@ -409,7 +409,7 @@ class AbstractLatentWorker(AbstractWorker):
     @deferred
     async def shutdown(self) -> None:
         """Stop the instance; builds on it are done again."""
-        if self.instance.state == instance.ABSENT:
+        if self.latent_instance.state == instance.ABSENT:
             self.instance_ended()
         else:
             await self.insubstantiate()

@@ -173,7 +173,7 @@ def test_what_a_killed_master_has_left_is_removed_by_the_next(engine: Any, begin
         host = engine.sdk.create_host_config(network_mode="host", binds=volumes())
         made = engine.sdk.create_container(IMAGE, ["/bin/sleep", "1000"], name="left-over", host_config=host)
         engine.sdk.start(made["Id"])
-        await at_work.instance.record.begin(None)
+        await at_work.latent_instance.record.begin(None)
         await at_work.save_instance({"docker_host": engine.address, "container": "left-over"})
         await site.master.stopService()
         return str(made["Id"])

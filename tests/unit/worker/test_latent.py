@@ -328,7 +328,7 @@ def test_only_a_start_that_is_late_is_stopped_before_its_end_and_no_start_comes_
     kit.w1.connects = False
     kit.end_start()
     assert kit.w1.calls == ["start", "stop", "stopped", "started", "start"]
-    assert kit.w1.instance.leftover is not None
+    assert kit.w1.latent_instance.leftover is not None
 
 
 def test_a_dead_instance_is_not_waited_for(begin: Any) -> None:
@@ -355,7 +355,7 @@ def test_a_failing_stop_is_told_and_not_repeated(begin: Any) -> None:
     kit.end_stop(Failure(OSError("cloud is gone")))
     assert kit.w1.calls == ["start", "started", "stop", "stopped badly"]
     assert kit.w1.state is States.NOT_SUBSTANTIATED
-    assert kit.w1.instance.leftover["worker"] == "w1"
+    assert kit.w1.latent_instance.leftover["worker"] == "w1"
     kit.change("2")
     assert kit.w1.calls[4:] == ["start"]
 
@@ -662,7 +662,7 @@ def test_what_a_crash_has_left_is_told_of_where_it_can_not_be_found(begin: Any, 
     started_at = kit.reactor.seconds()
     kit = again(kit, tmp_path, ByHand)
     assert kit.w1.calls == []
-    assert kit.w1.instance.leftover == {
+    assert kit.w1.latent_instance.leftover == {
         "worker": "w1",
         "class": "tests.unit.worker.test_latent.ByHand",
         "started_at": started_at,
@@ -671,7 +671,7 @@ def test_what_a_crash_has_left_is_told_of_where_it_can_not_be_found(begin: Any, 
         "saved": None,
     }
     kit = again(kit, tmp_path, ByHand)
-    assert kit.w1.instance.leftover is None
+    assert kit.w1.latent_instance.leftover is None
     kit.end()
 
 
@@ -679,7 +679,7 @@ def test_an_instance_that_was_stopped_leaves_nothing(begin: Any, tmp_path: Path)
     kit = begin(build_wait_timeout=0)
     kit.change()
     kit = again(kit, tmp_path, ScriptedLatentWorker)
-    assert kit.w1.instance.leftover is None
+    assert kit.w1.latent_instance.leftover is None
     kit.stop()
 
 
@@ -698,7 +698,7 @@ def test_a_recovery_that_fails_is_tried_again_then_told(begin: Any, tmp_path: Pa
     finally:
         Recovering.found = True
     assert kit.w1.calls == ["recover {'id': 'i-1'}"] * 3
-    assert kit.w1.instance.leftover["saved"] == {"id": "i-1"}
+    assert kit.w1.latent_instance.leftover["saved"] == {"id": "i-1"}
     assert kit.w1.state is States.NOT_SUBSTANTIATED
     kit.end()
 
