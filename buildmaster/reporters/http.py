@@ -15,7 +15,7 @@ from buildmaster.base.urls import stripUrlPassword
 from buildmaster.net.httpclient import HTTPSession
 from buildmaster.reporters.base import ReporterBase
 from buildmaster.reporters.failing import TryLater
-from buildmaster.reporters.generators.build import BuildStartEndStatusGenerator
+from buildmaster.reporters.generators.build import BuildStatusGenerator
 from buildmaster.reporters.message import MessageFormatterFunction
 
 log = Logger()
@@ -45,7 +45,7 @@ async def accepted(response: Any, what: str) -> bool:
 
 
 class HttpStatusPush(ReporterBase):
-    """Posts each report's body as JSON; by default the build, when it starts and when it has finished.
+    """Posts each report's body as JSON; by default the build, when it starts and when it has passed or failed.
 
     :param serverUrl: the address to which is posted
     :param auth: a pair (user, password) or a renderable (a secret) of one
@@ -129,7 +129,7 @@ class HttpStatusPush(ReporterBase):
 
     def _create_default_generators(self) -> list[Any]:
         formatter = MessageFormatterFunction(lambda context: context["build"], "json")
-        return [BuildStartEndStatusGenerator(start_formatter=formatter, end_formatter=formatter)]
+        return [BuildStatusGenerator(report_new=True, message_formatter=formatter)]
 
     def is_status_2xx(self, code: int) -> bool:
         """Whether a status of HTTP means success."""

@@ -21,6 +21,7 @@ from buildmaster.reporters.failing import TryLater
 from buildmaster.reporters.generators.build import BuildStatusGenerator
 from buildmaster.reporters.generators.worker import WorkerMissingGenerator
 from buildmaster.reporters.letters import VALID_EMAIL, VALID_EMAIL_ADDR
+from buildmaster.reporters.message import MessageFormatter, MessageFormatterMissingWorker
 from buildmaster.reporters.utils import merge_reports_prop, merge_reports_prop_take_first
 
 __all__ = ["ENCODING", "VALID_EMAIL", "VALID_EMAIL_ADDR", "Domain", "MailNotifier"]
@@ -49,7 +50,7 @@ class Domain(ComparableMixin):
 
 @implementer(IEmailSender)
 class MailNotifier(ReporterBase):
-    """Sends reports by mail, by default one on each finished build and one on each missing worker.
+    """Sends reports by mail, by default in HTML, one on each finished build and one on each missing worker.
 
     :param fromaddr: the sender
     :param relayhost: the SMTP server
@@ -148,7 +149,10 @@ class MailNotifier(ReporterBase):
         self.dumpMailsToLog = dumpMailsToLog
 
     def _create_default_generators(self) -> list[Any]:
-        return [BuildStatusGenerator(), WorkerMissingGenerator()]
+        return [
+            BuildStatusGenerator(add_patch=True, message_formatter=MessageFormatter(template_type="html")),
+            WorkerMissingGenerator(message_formatter=MessageFormatterMissingWorker(template_type="html")),
+        ]
 
     # -- reports -------------------------------------------------------------------------------------------------------
 

@@ -20,7 +20,7 @@ class PushjetNotifier(ReporterBase):
     :param levels: Pushjet's level (0 to 5) by result: ``cancelled``, ``exception``, ``failing``, ``passing``,
         ``warnings`` and ``worker_missing``
     :param base_url: the server
-    :param generators: report generators, by default for finished builds and missing workers
+    :param generators: report generators, by default for finished builds
     """
 
     secrets: Sequence[str] = ["secret"]

@@ -13,9 +13,8 @@ from buildmaster.base.results import CANCELLED, EXCEPTION, FAILURE, SUCCESS, WAR
 from buildmaster.net.httpclient import HTTPSession
 from buildmaster.reporters.base import ReporterBase
 from buildmaster.reporters.generators.build import BuildStatusGenerator
-from buildmaster.reporters.generators.worker import WorkerMissingGenerator
 from buildmaster.reporters.http import REQUEST_SECONDS, accepted
-from buildmaster.reporters.message import MessageFormatter, MessageFormatterMissingWorker
+from buildmaster.reporters.message import MessageFormatter
 from buildmaster.reporters.utils import merge_reports_prop, merge_reports_prop_take_first
 
 log = Logger()
@@ -30,14 +29,12 @@ BUILD_TEMPLATE = (
     'A <a href="{{ build_url | e }}">{{ status_detected }}</a> of <i>{{ buildername | e }}</i>, {{ projects | e }}, '
     "on {{ workername | e }}."
 )
-WORKER_TEMPLATE = "The worker {{ worker['name'] }} has gone and not come back, since {{ worker['last_connection'] }}."
 
 
 def short_generators() -> list[Any]:
-    """Generators whose texts fit on a phone."""
+    """A generator whose texts fit on a phone."""
     return [
         BuildStatusGenerator(message_formatter=MessageFormatter(template_type="html", template=BUILD_TEMPLATE)),
-        WorkerMissingGenerator(message_formatter=MessageFormatterMissingWorker(template=WORKER_TEMPLATE)),
     ]
 
 
@@ -72,7 +69,7 @@ class PushoverNotifier(ReporterBase):
         ``warnings`` and ``worker_missing``
     :param otherParams: further parameters of Pushover's interface: ``device``, ``sound``, ``url`` … (those of
         priority 2 need ``retry`` and ``expire``)
-    :param generators: report generators, by default for finished builds and missing workers
+    :param generators: report generators, by default for finished builds
     """
 
     secrets: Sequence[str] = ["user_key", "api_token"]

@@ -13,6 +13,7 @@ from twisted.web.resource import Resource
 from buildmaster.base.errors import ConfigErrors
 from buildmaster.net.httpclient import HTTPSession
 from buildmaster.plugins import reporters
+from buildmaster.reporters.pushover import short_generators
 from tests.support.reporting import build, path_with
 
 
@@ -50,12 +51,24 @@ def run(tmp_path: Path, kind: str, **kwargs: Any) -> tuple[Any, Receiver]:
 
 
 TEXT = 'A <a href="http://ci.example/builders/1/builds/1">passing build</a> of <i>b</i>, The Site, on w.'
-GONE = "The worker w has gone and not come back, since 2017-07-14 02:40:00 UTC."
+GONE = "w is gone"
+
+
+def everything() -> list[Any]:
+    """What is reported by default, and missing workers."""
+    gone = reporters.MessageFormatterMissingWorker(template="{{ worker['name'] }} is gone")
+    return [*short_generators(), reporters.WorkerMissingGenerator(message_formatter=gone)]
 
 
 def test_pushover(tmp_path: Path) -> None:
     _, receiver = run(
-        tmp_path, "PushoverNotifier", user_key="U", api_token="T", priorities={"passing": 1}, otherParams={"sound": "x"}
+        tmp_path,
+        "PushoverNotifier",
+        user_key="U",
+        api_token="T",
+        priorities={"passing": 1},
+        otherParams={"sound": "x"},
+        generators=everything(),
     )
     common = {"user": "U", "token": "T", "sound": "x"}
     assert receiver.posted == [
@@ -70,7 +83,9 @@ def test_pushover(tmp_path: Path) -> None:
 
 def test_pushjet(tmp_path: Path) -> None:
     levels = {"passing": 1, "worker_missing": 5}
-    _, receiver = run(tmp_path, "PushjetNotifier", secret="S", levels=levels, base_url="http://p.example/")
+    _, receiver = run(
+        tmp_path, "PushjetNotifier", secret="S", levels=levels, base_url="http://p.example/", generators=everything()
+    )
     assert receiver.posted == [
         ("/message", {"message": TEXT, "title": "☺ The Site: b - build successful", "level": "1", "secret": "S"}, None),
         ("/message", {"message": GONE, "title": "The Site: worker w is missing", "level": "5", "secret": "S"}, None),

@@ -471,3 +471,23 @@ def test_of_two_masters_one_reports_and_the_other_takes_over(tmp_path: Path) -> 
     build(path)
     assert service(path, "r").bodies() == ["b 2 success"]
     path.kit.stop()
+
+
+def test_html_is_escaped(tmp_path: Path) -> None:
+    """What people enter does not become a part of the page that a mail is."""
+    formatter = reporters.MessageFormatter(template_type="html")
+    combined = reporters.MessageFormatter(template_type="html")
+    path = path_with(
+        tmp_path,
+        lambda: [
+            Recorder(name="r", generators=[reporters.BuildStatusGenerator(mode="all", message_formatter=formatter)]),
+            Recorder(name="s", generators=[reporters.BuildSetCombinedStatusGenerator(combined)]),
+        ],
+    )
+    build(path, reason="<script>")
+    for name in ("r", "s"):
+        [[report]] = service(path, name).sent
+        assert report["type"] == "html"
+        assert "&lt;script&gt;" in report["body"] and "<script>" not in report["body"]
+        assert '<a href="http://ci.example/builders/1/builds/1">b</a>' in report["body"]
+    path.kit.stop()
