@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from twisted.application import service
@@ -12,7 +11,8 @@ from twisted.logger import ILogObserver, Logger
 from twisted.python import log as legacy
 
 from buildmaster.cli import logs
-from buildmaster.properties import Secrets
+from buildmaster.master import BuildMaster
+from buildmaster.testing.master import MemoryReactor
 
 
 @pytest.fixture
@@ -23,9 +23,9 @@ def log_file(tmp_path: Path):
     root, level = logging.getLogger(), logging.getLogger().level
     application = service.Application("buildmaster")
     application.setComponent(ILogObserver, observer.emit)
-    keeper = service.MultiService()
-    keeper.secrets_manager = SimpleNamespace(given=Secrets({"hunter2": "pw"}))
-    keeper.setServiceParent(application)
+    master = BuildMaster(str(tmp_path), reactor=MemoryReactor())
+    master.secrets_manager.given.use("hunter2", "pw")
+    master.setServiceParent(application)
     used = logs.start_logging(application, tmp_path / "unused.log", daemon=False)
     yield tmp_path / "twistd.log"
     legacy.removeObserver(used)
