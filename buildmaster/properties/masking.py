@@ -7,6 +7,7 @@ character that belongs to a secret is let through: where two secrets overlap, bo
 from __future__ import annotations
 
 import base64
+import functools
 import html
 import json
 import os
@@ -82,17 +83,18 @@ def _in_base64(data: bytes) -> Iterator[str]:
 class Masks:
     """Finds a fixed set of secrets in text.  ``secrets`` maps value → name."""
 
-    def __init__(self, secrets: Mapping[str, str]) -> None:
-        forms: dict[str, str] = {}
+    def __init__(self, secrets: Mapping[str, str], forms_of: Callable[[str], set[str]] = forms_of) -> None:
+        self._names: dict[str, str] = {}
         for value in sorted(secrets, key=len, reverse=True):
             for form in forms_of(value):
-                forms.setdefault(form, secrets[value])
-        by_length = sorted(forms, key=len, reverse=True)
-        self._names = forms
-        self._masks = {form: _mask_for(forms[form], by_length) for form in by_length}
-        self._forms = by_length
-        self._pattern = re.compile(_longest_of(by_length) or "(?!)")
-        self._multiple = [form for form in by_length if len(form) > 1]
+                self._names.setdefault(form, secrets[value])
+        self._forms = sorted(self._names, key=len, reverse=True)
+        self._masks = {name: _mask_for(name, self._forms) for name in set(self._names.values())}
+        self._multiple = [form for form in self._forms if len(form) > 1]
+
+    @functools.cached_property
+    def _pattern(self) -> re.Pattern[str]:
+        return re.compile(_longest_of(self._forms) or "(?!)")
 
     def text(self, text: str, write: Write = str) -> str:
         """``text`` with each secret replaced by its name in angle brackets, written by ``write``."""
@@ -110,7 +112,7 @@ class Masks:
         found = self._pattern.search(text)
         while found is not None and found.start() < cut:
             if found.start() >= end:
-                shown += (text[end : found.start()], write(self._masks[found.group()]))
+                shown += (text[end : found.start()], write(self._masks[self._names[found.group()]]))
             end = max(end, found.end())
             found = self._pattern.search(text, found.start() + 1)
         if end < cut:
@@ -182,29 +184,37 @@ def _mask_for(name: str, forms: list[str]) -> str:
 
 
 class Secrets(dict[str, str]):
-    """Secret values that are in use → names.  Only grows."""
+    """Secret values that are in use → names.
 
-    _masks: Masks | None = None
-    _size = -1
+    Values of fewer than ``shortest`` characters are not taken.  Of more than ``most`` values those are forgotten that
+    were not used for the longest time; None: of any number none.
+    """
+
+    def __init__(self, known: Mapping[str, str] | None = None, shortest: int = 1, most: int | None = None) -> None:
+        super().__init__(known or {})
+        self._shortest, self._most = shortest, most
+        self._version = 0
+        self._made: tuple[int, Masks | None] = (-1, None)
+        self._known_forms: dict[str, set[str]] = {}
 
     @property
     def masks(self) -> Masks:
-        """What finds them."""
-        if self._masks is None or self._size != len(self):
-            self._masks, self._size = Masks(self), len(self)
-        return self._masks
-
-    def __init__(self, known: Mapping[str, str] | None = None, shortest: int = 1) -> None:
-        super().__init__(known or {})
-        self._shortest = shortest
+        """What finds them.  May be asked for in any thread."""
+        version, masks = self._made
+        if masks is None or version != self._version:
+            version, now, old = self._version, dict(self), self._known_forms
+            forms = {value: old[value] if value in old else forms_of(value) for value in now}
+            masks = Masks(now, forms.__getitem__)
+            self._known_forms, self._made = forms, (version, masks)
+        return masks
 
     def use(self, value: Any, name: str) -> None:
-        """Hide this value from now on: a text, or anything that contains texts of at least ``shortest`` characters."""
+        """Hide this value from now on: a text, or anything that contains texts."""
         if isinstance(value, bytes):
             value = value.decode("utf-8", "replace")
         if isinstance(value, str):
             if len(value.strip()) >= self._shortest:
-                self.setdefault(value, name)
+                self._take(value, name)
         elif isinstance(value, Mapping):
             for part in value.values():
                 self.use(part, name)
@@ -214,8 +224,16 @@ class Secrets(dict[str, str]):
         elif isinstance(value, int | float) and not isinstance(value, bool):
             self.use(str(value), name)
 
+    def _take(self, value: str, name: str) -> None:
+        known = self.pop(value, None)
+        self[value] = known or name
+        if known is None:
+            if self._most is not None and len(self) > self._most:
+                del self[next(iter(self))]
+            self._version += 1
+
     def __reduce__(self) -> Any:
-        return (Secrets, (dict(self), self._shortest))
+        return (Secrets, (dict(self), self._shortest, self._most))
 
 
 def mask_secrets(text: str, secrets: Mapping[str, str], write: Write = str) -> str:
@@ -249,10 +267,12 @@ class MaskedText:
         """The next piece, masked, without what must be held back."""
         if not self._secrets:
             return text
-        if self._size != len(self._secrets):
-            self._masks, self._size = _masks_of(self._secrets), len(self._secrets)
-        assert self._masks is not None
-        return self._until(self._held + text, self._masks.begun(self._held + text))
+        if isinstance(self._secrets, Secrets):
+            self._masks = self._secrets.masks
+        elif self._masks is None or self._size != len(self._secrets):
+            self._masks, self._size = Masks(self._secrets), len(self._secrets)
+        text = self._held + text
+        return self._until(text, self._masks.begun(text))
 
     def flush(self) -> str:
         """What was held back."""

@@ -17,6 +17,9 @@ log = Logger()
 SHORTEST_IN_LOG = 4
 """Shorter values are not looked for in the master's own log, where they would stand for anything."""
 
+MOST_IN_LOG = 1000
+"""So many values are looked for there: those that were given out last."""
+
 
 class SecretManager(BuildbotServiceManager):
     """Finds secrets by key."""
@@ -27,7 +30,7 @@ class SecretManager(BuildbotServiceManager):
 
     def __init__(self) -> None:
         super().__init__()
-        self.given = Secrets(shortest=SHORTEST_IN_LOG)
+        self.given = Secrets(shortest=SHORTEST_IN_LOG, most=MOST_IN_LOG)
         """All values that were given out, to be kept out of the master's own log."""
 
     async def before_start(self, config: Any, render: Callable[[], Any]) -> Any:

@@ -78,6 +78,14 @@ def test_short_values_may_be_left_alone():
     assert pickle.loads(pickle.dumps(secrets)) == secrets == {"abcd": "long"}
 
 
+def test_of_many_values_those_are_known_that_were_used_last():
+    secrets = Secrets(most=2)
+    for value, name in (("aaaa", "a"), ("bbbb", "b"), ("aaaa", "again"), ("cccc", "c")):
+        secrets.use(value, name)
+    assert list(secrets) == ["aaaa", "cccc"]
+    assert mask_secrets("aaaa bbbb cccc", secrets) == "<a> bbbb <c>"
+
+
 def test_a_secret_of_any_name_can_be_interpolated():
     """Those of Vault hold slashes and a bar."""
     Interpolate("%(secret:path/to\\|it|key)s %(secret:a b:-none)s")
