@@ -162,7 +162,7 @@ class Checkout(Source):
         await self.runRemoteCommand("cpdir", args, abandonOnFailure=True)
 
     @deferred
-    async def parseGotRevision(self) -> None:
+    async def parseGotRevision(self, _: Any = None) -> Any:
         """Keep the revision that is checked out in the property ``got_revision``; fails if there is none."""
         revision = await self._find_revision()
         if not revision:

@@ -102,7 +102,7 @@ class CVS(Checkout):
         return datetime.fromtimestamp(self.master.reactor.seconds(), UTC).strftime(DATE)
 
     @deferred
-    async def parseGotRevision(self) -> None:
+    async def parseGotRevision(self, _: Any = None) -> Any:
         """Keep the time that was asked for, or the present one, in the property ``got_revision``."""
         self.updateSourceProperty("got_revision", self.revision or await self._find_revision())
 

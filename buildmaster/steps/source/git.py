@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from buildmaster.base.aio import deferred, maybe
+from buildmaster.base.aio import deferred
 from buildmaster.base.errors import error
-from buildmaster.base.interfaces import IRenderable, WorkerSetupError
-from buildmaster.base.results import SUCCESS
+from buildmaster.base.interfaces import WorkerSetupError
 from buildmaster.net import git
 from buildmaster.net.git import RC_SUCCESS
 from buildmaster.process.buildstep import BuildStepFailed
-from buildmaster.steps.source.base import Source
+from buildmaster.steps.source.checkout import Checkout
 from buildmaster.steps.source.git_mixin import GitStepMixin, credential_options
 from buildmaster.steps.source.git_publish import GitCommit, GitPush, GitTag
 
@@ -20,11 +19,8 @@ __all__ = ["GIT_HASH_LENGTH", "RC_SUCCESS", "Git", "GitCommit", "GitPush", "GitT
 
 GIT_HASH_LENGTH = 40
 
-MODES = ("incremental", "full")
-METHODS = ("clean", "fresh", "clobber", "copy")
 
-
-class Git(Source, GitStepMixin):
+class Git(Checkout, GitStepMixin):
     """Fetches a branch, tag or revision of a git repository.
 
     ``repourl`` is the repository; ``port`` is for addresses of the form ``user@host:path``.  ``branch`` is what to
@@ -50,6 +46,8 @@ class Git(Source, GitStepMixin):
     """
 
     name = "git"
+    program = "git"
+    metadata = ".git"
     renderables = ["repourl", "reference", "branch", "codebase", "mode", "method", "origin"]
 
     def __init__(
@@ -81,7 +79,6 @@ class Git(Source, GitStepMixin):
         self.repourl = repourl
         self.port = port
         self.branch = branch
-        self.method = method
         self.reference = reference
         self.submodules = submodules
         self.remoteSubmodules = remoteSubmodules
@@ -94,23 +91,16 @@ class Git(Source, GitStepMixin):
         self.getDescription = getDescription
         self.config = config
         self.origin = origin
-        super().__init__(mode=mode, **kwargs)
-        self.srcdir = "source"
+        super().__init__(mode=mode, method=method, **kwargs)
         self._wanted_ref: str = "HEAD"
-        self.revision: str | None = None
         self.setupGitStep()
         self._check_arguments(mode, method)
         options = credential_options("Git", auth_credentials, git_credentials, repourl)
         self.setup_git_auth(sshPrivateKey, sshHostKey, sshKnownHosts, options)
 
     def _check_arguments(self, mode: Any, method: Any) -> None:
-        if not IRenderable.providedBy(mode):
-            if mode not in MODES:
-                error(f"Git: mode must be {' or '.join(MODES)}, not {mode!r}")
-            elif mode == "full" and not IRenderable.providedBy(method) and method not in (None, *METHODS):
-                error(f"Git: method must be one of {', '.join(METHODS)}, not {method!r}")
-            elif mode == "full" and method in ("clean", "fresh", "copy", None) and self.shallow:
-                error("Git: in mode 'full' shallow is only possible with mode 'full' and method 'clobber'.")
+        if mode == "full" and method in ("clean", "fresh", "copy", None) and self.shallow:
+            error("Git: in mode 'full' shallow is only possible with mode 'full' and method 'clobber'.")
         if not isinstance(self.getDescription, bool | dict):
             error(f"Git: getDescription must be a boolean or a dict, not {self.getDescription!r}")
         if not isinstance(self.shallow, int) or self.shallow < 0:
@@ -123,38 +113,19 @@ class Git(Source, GitStepMixin):
     @deferred
     async def run_vc(self, branch: Any, revision: Any, patch: Any) -> int:
         self._wanted_ref = branch or "HEAD"
-        self.revision = str(revision) if revision else None
-        self.method = self._rendered_method()
-        self.stdio_log = await self.addLogForRemoteCommands("stdio")
-        self.setup_repourl()
-        if any(text.startswith("-") for text in (self._wanted_ref, self.revision or "", self.repourl)):
-            raise ValueError("Git: a branch, revision or repository that begins with '-' would be taken for an option")
-        await self.checkFeatureSupport()
-        self._check_features()
-        features = self.git_features
-        wrapper = not features.ssh_command_variable
         try:
-            await self._git_auth.download_auth_files_if_needed(self.workdir, wrapper)
-            if await self.sourcedirIsPatched():
-                await self._clean(["-x"], abandonOnFailure=False)
-            await maybe(self.mode_incremental if self.mode == "incremental" else self.mode_full)
-            await self.parseGotRevision()
-            if patch:
-                await self.patch(patch)
+            result: int = await super().run_vc(branch, revision, patch)
             await self.parseCommitDescription()
+            return result
         finally:
             await self._git_auth.remove_auth_files_if_needed(self.workdir)
-        return SUCCESS
 
-    def _rendered_method(self) -> str | None:
-        if self.mode not in MODES:
-            raise ValueError(f"Git: mode must be {' or '.join(MODES)}, not {self.mode!r}")
-        if self.mode == "incremental":
-            return None
-        method = self.method or "fresh"
-        if method not in METHODS:
-            raise ValueError(f"Git: method must be one of {', '.join(METHODS)}, not {method!r}")
-        return method
+    async def _prepare(self) -> None:
+        self.setup_repourl()
+        await self.checkFeatureSupport()
+        self._check_features()
+        wrapper = not self.git_features.ssh_command_variable
+        await self._git_auth.download_auth_files_if_needed(self.workdir, wrapper)
 
     def _check_features(self) -> None:
         """Raises WorkerSetupError where the worker's git is too old for what is configured."""
@@ -167,28 +138,6 @@ class Git(Source, GitStepMixin):
                 raise WorkerSetupError(f"git on the worker is too old for {name}; it must be {version} or later")
 
     @deferred
-    async def mode_full(self) -> None:
-        """Have the source and nothing else."""
-        if self.method == "clobber":
-            await self.clobber()
-        elif self.method == "copy":
-            await self.copy()
-        elif not await self._is_updatable():
-            await self._clone_anew()
-        elif self.method == "clean":
-            await self.clean()
-        else:
-            await self.fresh()
-
-    @deferred
-    async def mode_incremental(self) -> None:
-        """Bring the source up to date and leave everything else."""
-        if not await self._is_updatable():
-            await self._clone_anew()
-        else:
-            await self._update()
-
-    @deferred
     async def clobber(self) -> None:
         """A new clone in an empty directory."""
         await self._clone_anew()
@@ -196,38 +145,21 @@ class Git(Source, GitStepMixin):
     @deferred
     async def fresh(self) -> None:
         """Remove all that git does not track, then update."""
-        await self._clean(["-x"], abandonOnFailure=False)
+        await self._clean_up(ignored=True)
         await self._update()
         await self._clean(["-x"])
 
     @deferred
     async def clean(self) -> None:
         """Remove all that git neither tracks nor ignores, then update."""
-        await self._clean([], abandonOnFailure=False)
+        await self._clean_up(ignored=False)
         await self._update()
         await self._clean([])
 
-    @deferred
-    async def copy(self) -> None:
-        """Bring the directory ``source`` up to date, and copy it."""
-        await self.runRmdir(self.workdir, timeout=self.timeout)
-        destination, self.workdir = self.workdir, self.srcdir
-        try:
-            await self.mode_incremental()
-            args = {
-                "fromdir": self.srcdir,
-                "todir": destination,
-                "logEnviron": self.logEnviron,
-                "timeout": self.timeout,
-            }
-            await self.runRemoteCommand("cpdir", args, abandonOnFailure=True)
-        finally:
-            self.workdir = destination
-
     # -- its parts
 
-    async def _is_updatable(self) -> bool:
-        return await self.pathExists(self.build.path_module.join(self.workdir, ".git"))
+    async def _purge(self, ignored: bool) -> None:
+        await self._clean(["-x"] if ignored else [], abandonOnFailure=False)
 
     async def _clean(self, options: list[str], abandonOnFailure: bool = True) -> None:
         clean = ["clean", "-f", "-f", "-d", *options]

@@ -266,7 +266,7 @@ class Repo(Checkout):
         return await self._vc(["manifest", "-r"], collect=True)
 
     @deferred
-    async def parseGotRevision(self) -> None:
+    async def parseGotRevision(self, _: Any = None) -> Any:
         """Keep the manifest with all revisions as the log ``manifest``; it is no revision that could be asked for."""
         await self.addCompleteLog("manifest", await self._find_revision())
 
