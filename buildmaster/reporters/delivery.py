@@ -206,14 +206,15 @@ class Outbox:
         self._attempt = Attempt(fact.position, before.attempts + 1, answers)
         if may_be_repeated(error, answers):
             seconds = pause_after(self._attempt.attempts)
-            log.warn(
-                "reporter {name}: {what} could not be delivered ({why}); attempt {n}, the next one in {s:g} s",
-                name=self._name,
-                what=told(fact),
-                why=words(error),
-                n=self._attempt.attempts,
-                s=seconds,
-            )
+            if self._attempt.attempts.bit_count() == 1:  # 1, 2, 4, 8 …: a day of attempts is a dozen lines
+                log.warn(
+                    "reporter {name}: {what} could not be delivered ({why}); attempt {n}, the next one in {s:g} s",
+                    name=self._name,
+                    what=told(fact),
+                    why=words(error),
+                    n=self._attempt.attempts,
+                    s=seconds,
+                )
             raise Later(seconds)
         log.failure(
             "reporter {name} failed on {what}: {why}; it is not reported",

@@ -15,7 +15,7 @@ from buildmaster.reporters.base import ReporterBase
 from tests.crash.stories import at_once, change, config, work
 from tests.crash.story import Pause, Restart, Story, tell
 
-SAMPLE = 10
+SAMPLE = 6
 
 
 class Postcards(ReporterBase):

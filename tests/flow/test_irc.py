@@ -201,6 +201,20 @@ def test_workers_that_are_missing_and_back(tmp_path: Path) -> None:
     path.kit.stop()
 
 
+def test_a_long_answer_comes_slowly(tmp_path: Path) -> None:
+    """Servers throw out bots that say much at once."""
+    path, there = world(tmp_path)
+    bob = there.person("bob")
+    said = bob.say("bb", "help")
+    assert len(said) == 5
+    path.kit.advance(3)
+    said += bob.heard()
+    assert len(said) == 8
+    path.kit.advance(60)
+    assert len(said + bob.heard()) == 20
+    path.kit.stop()
+
+
 def test_shutting_down(tmp_path: Path) -> None:
     path, there = world(tmp_path, script=slow, authz={"!": ["bob"]})
     bob = there.person("bob")

@@ -126,7 +126,8 @@ class Talk:
         self._world.pump()
 
     def say(self, where: str, what: str) -> list[str]:
-        """Say something; what the bot says then."""
+        """Say something, a moment after what was said before; what the bot says then."""
+        self._world.kit.advance(1)
         self.type(f"PRIVMSG {where} :{what}")
         return self.heard()
 

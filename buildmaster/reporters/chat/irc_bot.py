@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -18,6 +19,12 @@ from buildmaster.reporters.chat.channel import Channel
 from buildmaster.reporters.chat.contact import Contact, command, dangerousCommand
 
 log = Logger()
+
+BURST = 5
+"""How many lines the bot says at once; of a longer answer the others follow second by second."""
+
+MOST_LINES = 500
+"""How many lines may wait to be said; what is more is dropped, with a line in the log."""
 
 OPS_SECONDS = 10.0
 """How long the server may take to say who is an operator of a channel."""
@@ -144,6 +151,9 @@ class IrcStatusBot(StatusBot, irc.IRCClient):
         self.useSASL = useSASL
         self.account_password = password
         self.reactor = reactor
+        self._lines: deque[tuple[str, str]] = deque()
+        self._budget = BURST
+        self._turn: LoopingCall | None = None
         self._names: dict[str, tuple[list[str], list[defer.Deferred[list[str]]]]] = {}
         self._alive: LoopingCall | None = None
 
@@ -169,6 +179,9 @@ class IrcStatusBot(StatusBot, irc.IRCClient):
 
     def connectionLost(self, reason: Any = None) -> None:
         """The factory makes a new bot and connects again."""
+        if self._turn is not None and self._turn.running:
+            self._turn.stop()
+        self._lines.clear()
         if self.factory is not None:
             self.factory.lost(self)
         super().connectionLost(reason)
@@ -277,10 +290,31 @@ class IrcStatusBot(StatusBot, irc.IRCClient):
     # -- what the bot says ---------------------------------------------------------------------------------------------
 
     def send_message(self, chat: Any, message: str, **kwargs: Any) -> None:
-        """Say something, line by line."""
-        for line in message.split("\n"):
-            if line.strip():
-                self.groupSend(chat, line)
+        """Say something, line by line, not too fast."""
+        lines = [(chat, line) for line in message.split("\n") if line.strip()]
+        if len(self._lines) + len(lines) > MOST_LINES:
+            log.error("IRC: more than {n} lines wait to be said; a message is dropped", n=MOST_LINES)
+            return
+        self._lines.extend(lines)
+        self._say()
+        if self._turn is None:
+            self._turn = turn = LoopingCall(self._next_second)
+            turn.clock = self.reactor
+            turn.start(1.0, now=False)
+
+    def _say(self) -> None:
+        while self._lines and self._budget > 0:
+            self._budget -= 1
+            self.groupSend(*self._lines.popleft())
+
+    def _next_second(self) -> None:
+        """Servers throw out who says too much at once (RFC 1459, 8.10)."""
+        self._budget = min(BURST, self._budget + 1)
+        self._say()
+        turn = self._turn
+        if self._budget == BURST and turn is not None:
+            self._turn = None
+            turn.stop()
 
     def groupSend(self, dest: str, message: str) -> None:
         """Say a line, as a notice where that is wanted."""
