@@ -60,10 +60,12 @@ WHITELIST = ["github.sender.*", "github.head_commit.added"]
 
 @pytest.fixture(scope="module")
 def hooked(tmp_path_factory):
-    dialects = {"github": {"github_property_whitelist": WHITELIST, "skips": None}}
-    made = Hooked(tmp_path_factory.mktemp("github"), dialects)
+    made = Hooked(tmp_path_factory.mktemp("github"), {"github": {"github_property_whitelist": WHITELIST}})
     yield made
     made.stop()
+
+
+USUAL = {"github_property_whitelist": WHITELIST}
 
 
 @pytest.fixture
@@ -71,16 +73,18 @@ def using(hooked):
     """``using(**options)`` gives the hook other options."""
 
     def use(**options):
-        hooked.config["www"] = {"port": 8010, "change_hook_dialects": {"github": options}}
-        hooked.kit.reconfig()
+        if options != hooked.config["www"]["change_hook_dialects"]["github"]:
+            hooked.config["www"] = {"port": 8010, "change_hook_dialects": {"github": options}}
+            hooked.kit.reconfig()
         return hooked
 
-    yield use
-    use(github_property_whitelist=WHITELIST)
+    return use
 
 
 @pytest.fixture(autouse=True)
-def nothing_new(hooked):
+def nothing_new(hooked, using, request):
+    if "using" not in request.function.__code__.co_varnames:
+        using(**USUAL)
     hooked.new()
 
 
@@ -262,6 +266,7 @@ def test_the_usual_patterns_are_documented():
 
 
 BODY = json.dumps(github_push()).encode()
+SECRET = util.Interpolate("sec%(kw:rest)s", rest="ret")
 
 
 @pytest.mark.parametrize(
@@ -283,7 +288,7 @@ BODY = json.dumps(github_push()).encode()
         ({}, 403, "the request has no signature"),
     ],
 )
-@pytest.mark.parametrize("secret", ["secret", util.Interpolate("sec%(kw:rest)s", rest="ret")])
+@pytest.mark.parametrize("secret", ["secret", SECRET])
 def test_with_a_secret_deliveries_have_to_be_signed(using, secret, headers, status, words):
     hooked = using(secret=secret)
     answer = hooked.post("github", BODY, content_type=JSON, x_github_event="push", **headers)
