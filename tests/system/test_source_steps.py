@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from buildmaster.base.results import FAILURE, SUCCESS
+from buildmaster.base.results import SUCCESS
 from buildmaster.steps.source.bzr import Bzr
 from buildmaster.steps.source.cvs import CVS
 from buildmaster.steps.source.darcs import Darcs
@@ -77,9 +77,6 @@ def test_mercurial(farm, tmp_path):
     build = farm.build(Mercurial(**step, mode="full", method="clean", clobberOnBranchChange=False), branch="topic")
     assert got(build) == (SUCCESS, topic)
     assert files(farm) == [".hgignore", "a", "topic", "two", "x.o"]
-    # branches that are directories: the newest of the default branch again
-    assert got(farm.build(Mercurial(repourl=str(repo.path)[:-4], mode="full", defaultBranch="ream"))) == (SUCCESS, two)
-    assert files(farm) == [".hgignore", "a", "two"]
 
 
 @pytest.mark.needs("svn", "svnadmin")
@@ -179,13 +176,3 @@ def test_darcs(farm, tmp_path, monkeypatch):
     assert (files(farm), (farm.tree / "a").read_text()) == (["a", "junk", "x.o"], "22\n")
     assert got(farm.build(Darcs(**step, mode="full"), revision=one)) == (SUCCESS, one)
     assert (files(farm), (farm.tree / "a").read_text()) == (["a"], "1\n")
-
-
-@pytest.mark.needs("hg")
-def test_a_failed_checkout_is_tried_again_and_options_are_refused(farm, tmp_path):
-    step = Mercurial(repourl=str(tmp_path / "nowhere"), branchType="inrepo", retry=(0, 2))
-    build = farm.build(step)
-    assert build["results"] == FAILURE
-    assert farm.log(build).count("hhg --noninteractive clone") == 3
-    build = farm.build(step, revision="--config=alias.update=!touch x")
-    assert "begins with '-'" in farm.log(build, "err.text")

@@ -6,6 +6,7 @@ import pytest
 
 from buildmaster.base.errors import ConfigErrors
 from buildmaster.base.results import EXCEPTION, FAILURE, SUCCESS
+from buildmaster.net.hg import NEWEST
 from buildmaster.properties import Interpolate, Properties
 from buildmaster.steps.source.bzr import Bzr
 from buildmaster.steps.source.cvs import CVS
@@ -330,6 +331,54 @@ def test_a_revision_of_darcs_may_be_a_context(tmp_path):
         "rmdir build",
         "[] darcs clone --lazy --context .darcs-context r build",
         "darcs log --max-count=1",
+    ]
+
+
+def test_a_failed_checkout_is_tried_again(tmp_path):
+    step = Mercurial(repourl="r", retry=(30, 2))
+    done = fetch(tmp_path, step, Answers((), {"clone": 255}))
+    assert told(done)[1:] == ["rmdir build", "hg --noninteractive clone --noupdate -- r ."] * 3
+    assert done.results == FAILURE
+    assert "Checkout failed, trying again in 30 seconds; 1 more after that" in done.logs["stdio"]
+
+
+def test_what_would_be_taken_for_an_option_is_refused(tmp_path):
+    step = Mercurial(repourl="r", branchType="inrepo")
+    done = fetch(tmp_path, step, Answers(), "--config=alias.update=!touch x")
+    assert (done.results, done.commands) == (EXCEPTION, [])
+    assert "begins with '-'" in done.logs["err.text"]
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "branch", "there", "current", "seen"),
+    [
+        ({"branchType": "inrepo"}, "b", True, "b", ["pull -- r", "update --clean --rev b"]),
+        ({"branchType": "inrepo"}, "b", True, "other", ["clone --noupdate -- r .", "update --clean --rev b"]),
+        (
+            {"branchType": "inrepo", "clobberOnBranchChange": False},
+            None,
+            True,
+            "other",
+            ["pull -- r", "update --clean --rev default"],
+        ),
+        ({"defaultBranch": "-d"}, None, False, "", ["clone --noupdate -- r-d .", f"update --clean --rev {NEWEST}"]),
+    ],
+)
+def test_branches_of_mercurial(tmp_path, kwargs, branch, there, current, seen):
+    answers = Answers({"build/.hg"} if there else (), {"identify": current, "parents": NODE})
+    done = fetch(tmp_path, Mercurial(repourl="r", **kwargs), answers, branch=branch)
+    lines = [line.removeprefix("hg --noninteractive ") for line in told(done)]
+    assert [line for line in lines if line.startswith(("pull", "clone", "update"))] == seen
+    assert (done.results, done.property("got_revision")) == (SUCCESS, NODE)
+
+
+def test_a_patch_of_an_earlier_build_is_undone(tmp_path):
+    there = {"build/.hg", "build/.buildbot-patched"}
+    done = fetch(tmp_path, Mercurial(repourl="r"), Answers(there, {"parents": NODE}))
+    assert [line.removeprefix("hg --noninteractive ") for line in told(done)[1:4]] == [
+        "update --clean --rev .",
+        "--config extensions.purge= purge --all",
+        "pull -- r",
     ]
 
 
