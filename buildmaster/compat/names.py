@@ -12,6 +12,7 @@ MODULES = {
     "buildbot.status": "buildmaster.compat.status",
     "buildbot.status.builder": "buildmaster.base.results",
     "buildbot.status.results": "buildmaster.base.results",
+    "buildbot.status.web.hooks.github": "buildmaster.www.hooks.github",
 }
 """Module under its old address → the module that is served."""
 

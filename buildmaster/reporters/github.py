@@ -18,6 +18,7 @@ from buildmaster.base.strings import shorten
 from buildmaster.base.urls import giturlparse
 from buildmaster.net.github_api import HOSTED_BASE_URL
 from buildmaster.properties import Interpolate, Properties
+from buildmaster.reporters.failing import TryLater
 from buildmaster.reporters.generators.build import BuildStartEndStatusGenerator
 from buildmaster.reporters.message import MessageFormatterEmpty
 from buildmaster.reporters.pushing import PushReporter, first_build, rendered_text, sources_of
@@ -152,20 +153,30 @@ class GitHubStatusPush(PushReporter):
                 props=props,
                 target_url=build["url"],
                 context=context,
-                issue=self._issue_of(stamp, props),
+                issue=await self._issue_of(stamp, props),
                 description=report["body"],
             )
             if response is not None:
-                await self._taken(response, f"{state} for {user}/{repo} at {sha}, context {context!r},")
+                what = f"{state} for {user}/{repo} at {sha}, context {context!r},"
+                await self._check_rate(response, what)
+                await self._taken(response, what)
+
+    async def _check_rate(self, response: Any, what: str) -> None:
+        """Too many requests are answered with 403 as well as with 429."""
+        if response.code == 403 and b"rate limit" in await response.content():
+            raise TryLater(f"{what} was too much for GitHub's rate limit")
 
     def _extract_issue(self, props: Properties) -> str | None:
         """The number of the pull request that a build is of, from its branch."""
         found = _PULL.match(str(props.getProperty("branch") or ""))
         return found.group(1) if found else None
 
-    def _issue_of(self, stamp: Mapping[str, Any], props: Properties) -> str | None:
-        found = _PULL.match(stamp["branch"] or "")
-        return found.group(1) if found else self._extract_issue(props)
+    async def _issue_of(self, stamp: Mapping[str, Any], props: Properties) -> str | None:
+        issue = await maybe(self._extract_issue, props)
+        if issue is None:
+            found = _PULL.match(stamp["branch"] or "")
+            issue = found.group(1) if found else None
+        return issue
 
     def _extract_github_info(self, sourcestamp: Mapping[str, Any]) -> tuple[str | None, str | None]:
         """Owner and repository of a source stamp, or two Nones."""

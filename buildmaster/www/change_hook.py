@@ -52,6 +52,13 @@ class ChangeHookResource(Resource):
         self.close_all()
         self.dialects = new_config.www.get("change_hook_dialects") or {}
 
+    def open_dialects(self) -> tuple[str, ...]:
+        """The dialects that are switched on without a secret; the pollers' one, which adds nothing, is left out."""
+        on = {name: options_of(self.dialects, name) for name in self.dialects}
+        return tuple(
+            sorted(name for name, has in on.items() if has is not None and name != "poller" and not has.get("secret"))
+        )
+
     def close_all(self) -> None:
         """Close what the handlers have open; a request that runs may fail."""
         handlers, self._handlers = self._handlers, {}

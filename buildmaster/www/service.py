@@ -46,6 +46,11 @@ OPEN_WARNING = (
     "Set c['www']['authz'] (and 'auth'), or let it listen on tcp:...:interface=127.0.0.1 only"
 )
 
+OPEN_HOOKS_WARNING = (
+    "the web hooks {hooks} have neither a secret nor c['www']['change_hook_auth']: EVERYBODY who can reach {port} may "
+    "send changes"
+)
+
 
 class WWWService(ReconfigurableServiceMixin, AsyncMultiService):
     """``master.www``."""
@@ -63,6 +68,7 @@ class WWWService(ReconfigurableServiceMixin, AsyncMultiService):
         self._warned_of: str | None = None
         self._auth: AuthBase = NoAuth()
         self._hooks: Any = None
+        self._warned_of_hooks: tuple[str, ...] = ()
         self._hung: dict[bytes, Any] = {}
         self._resources: list[Any] = []
         self._open: list[Any] = []
@@ -91,7 +97,15 @@ class WWWService(ReconfigurableServiceMixin, AsyncMultiService):
         if port is not None and settings.authz is None and self._warned_of != port and not is_local(port):
             log.warn(OPEN_WARNING, port=port)
         self._warned_of = port if settings.authz is None else None
+        self._warn_of_open_hooks(port)
         await as_deferred(super().reconfigServiceWithBuildbotConfig(new_config))
+
+    def _warn_of_open_hooks(self, port: str | None) -> None:
+        """Say once which hooks take changes from strangers."""
+        hooks = () if port is None or is_local(port) or self.settings.change_hook_auth else self._hooks.open_dialects()
+        if hooks and hooks != self._warned_of_hooks:
+            log.warn(OPEN_HOOKS_WARNING, hooks=", ".join(hooks), port=port)
+        self._warned_of_hooks = hooks
 
     async def _listen(self, port: str) -> Any:
         assert self.site is not None

@@ -35,9 +35,9 @@ class BuildbotRequest(server.Request):
         super().handleContentChunk(data)
 
     def _refuse(self) -> None:
-        self.channel.transport.write(
-            b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-        )
+        words = b"the body is larger than the %d bytes that are read\n" % self.channel.site.max_body_bytes
+        head = b"Content-Type: text/plain\r\nContent-Length: %d\r\nConnection: close\r\n\r\n" % len(words)
+        self.channel.transport.write(b"HTTP/1.1 413 Content Too Large\r\n" + head + words)
         self.channel.loseConnection()
 
 

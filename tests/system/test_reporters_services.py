@@ -211,6 +211,37 @@ def test_no_comment_without_a_pull_request(pushed, service):
     assert service.below("/ghc") == []
 
 
+def answering_once(service: Service, first: Any) -> Any:
+    """The first status of each path is answered so, later ones as usual."""
+    seen: set[str] = set()
+
+    def answer(asked: Any) -> Any:
+        if asked.path in seen or "/statuses/" not in asked.path:
+            return 201, {}
+        seen.add(asked.path)
+        return first
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    "first", [(403, {"message": "You have exceeded a secondary rate limit"}), (502, b"bad gateway")]
+)
+def test_what_github_does_not_take_now_is_sent_again(pushed, service, monkeypatch, first):
+    monkeypatch.setattr("buildmaster.reporters.failing.FIRST_PAUSE", 0.01)
+    monkeypatch.setitem(service.answers, "POST *", answering_once(service, first))
+    refused, again = pushed("/gh2/", 2, GITHUB)
+    assert refused.json == again.json
+
+
+def test_a_status_that_gitlab_has_already_is_no_fault(pushed, service, monkeypatch):
+    """It was sent before, by a master that was killed."""
+    already = (400, {"message": "Cannot transition status via :run from :running (Reason(s): …)"})
+    monkeypatch.setitem(service.answers, "POST *", answering_once(service, already))
+    states = [body["state"] for body in bodies(pushed("/gl/", 3, GITLAB))]
+    assert states == ["pending", "running", "success"]
+
+
 def test_every_result_has_a_state():
     every = {SUCCESS, WARNINGS, FAILURE, SKIPPED, EXCEPTION, RETRY, CANCELLED}
     assert set(GITHUB_STATES) == every == set(GITLAB_STATES)

@@ -137,5 +137,14 @@ def test_other_names_are_missing_as_ever():
 def test_the_longest_row_decides():
     assert new_name("buildbot.status.results") == "buildmaster.base.results"
     assert new_name("buildbot.status.web") == "buildmaster.compat.status.web"
+    assert new_name("buildbot.status.web.hooks.github") == "buildmaster.www.hooks.github"
     assert new_name("buildbot.process.build") == "buildmaster.process.build"
     assert new_name("buildbot") == "buildmaster"
+
+
+def test_the_hooks_of_old_configurations_are_those_of_today():
+    from buildbot.status.web.hooks.github import GitHubEventHandler
+
+    from buildmaster.www.hooks import github
+
+    assert GitHubEventHandler is github.GitHubEventHandler

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from twisted.cred.checkers import InMemoryUsernamePasswordDatabaseDontUse
 from twisted.internet import defer
+from twisted.logger import globalLogPublisher
 
 from buildmaster.plugins import webhooks
 from buildmaster.www.hooks.dialects import check
@@ -159,7 +160,7 @@ def test_a_page_of_another_site_may_not_send_changes(hooked):
 
 def test_a_body_without_end_is_refused_before_it_is_read(hooked):
     answer = hooked.ask("base", b"", content_type=FORM, content_length=str(10**12))
-    assert answer.status == 413
+    assert (answer.status, "the body is larger than the 33554432 bytes" in answer.text) == (413, True)
 
 
 def test_answers_are_plain_text(hooked):
@@ -226,6 +227,26 @@ def test_the_answer_comes_after_the_commit(tmp_path):
     again = Hooked(tmp_path, {"base": True})
     assert again.new("revision") == ["kept"]
     again.stop()
+
+
+@pytest.mark.parametrize(
+    ("www", "warned"),
+    [
+        ({}, True),
+        ({"change_hook_auth": [InMemoryUsernamePasswordDatabaseDontUse(user=b"pw")]}, False),
+        ({"port": "tcp:8010:interface=127.0.0.1"}, False),
+        ({"change_hook_dialects": {"github": {"secret": "s"}, "poller": True, "base": False}}, False),
+    ],
+)
+def test_hooks_that_are_open_to_everybody_are_told_of(tmp_path, www, warned):
+    said: list[Any] = []
+    globalLogPublisher.addObserver(said.append)
+    try:
+        Hooked(tmp_path, {"base": True}, www=www).stop()
+    finally:
+        globalLogPublisher.removeObserver(said.append)
+    told = [event for event in said if "neither a secret" in str(event.get("log_format"))]
+    assert [event["hooks"] for event in told] == (["base"] if warned else [])
 
 
 # -- the guard, and other configurations -------------------------------------------------------------------------------

@@ -1,0 +1,1 @@
+"""Parent of ``buildbot.status.web.hooks``, which Buildbot had until 0.9; it holds nothing itself."""
