@@ -66,8 +66,7 @@ class BuildRecord:
         self._stored = now
 
     def _shown_properties(self) -> dict[str, Any]:
-        shown: dict[str, Any] = self._properties.without_secrets(self._properties.asDict())
-        return shown
+        return self._properties.shown()
 
     # -- steps -----------------------------------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ from buildmaster.properties.interpolate import Interpolate, WithProperties
 from buildmaster.properties.masking import MaskedText, Secrets, mask_secrets
 from buildmaster.properties.operators import RenderableOperatorsMixin
 from buildmaster.properties.renderables import FlattenList, Property, Secret, Transform, URLForBuild, renderer
-from buildmaster.properties.rendering import render, rendering_of
+from buildmaster.properties.rendering import is_plain, render, rendering_of
 from buildmaster.properties.values import Properties, PropertiesMixin
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "Transform",
     "URLForBuild",
     "WithProperties",
+    "is_plain",
     "mask_secrets",
     "render",
     "renderer",

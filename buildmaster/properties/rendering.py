@@ -20,6 +20,17 @@ from buildmaster.base.interfaces import IRenderable
 _PLAIN = frozenset({str, int, float, bool, bytes, type(None)})
 
 
+def is_plain(value: Any) -> bool:
+    """Whether a value has no part that could be renderable."""
+    if type(value) in _PLAIN:
+        return True
+    if type(value) in (list, tuple):
+        return all(is_plain(item) for item in value)
+    if type(value) is dict:
+        return all(is_plain(key) and is_plain(item) for key, item in value.items())
+    return False
+
+
 def settled(result: Any) -> Any:
     """The value of a coroutine or Deferred that has one already; else the Deferred; other values as they are.
 

@@ -47,6 +47,7 @@ class Properties(ComparableMixin):
         self.runtime: set[str] = set()
         self.build: Any = None
         self._used_secrets = Secrets()
+        self._before_secrets: dict[str, tuple[Any, str]] = {}  # what was there before the first of them was used
         self._master: Any = None
         self._sourcestamps: list[dict] | None = None
         self._changes: list[dict] | None = None
@@ -208,6 +209,8 @@ class Properties(ComparableMixin):
 
         To be called by who makes something else that must not be shown, say of a secret, by itself.
         """
+        if not self._used_secrets:
+            self._before_secrets = dict(self.properties)
         self._used_secrets.use(secret_value, secret_name)
 
     def cleanupTextFromSecrets(self, text: str) -> str:
@@ -218,9 +221,27 @@ class Properties(ComparableMixin):
         """The same for all text and bytes in a value, however it is nested."""
         return self._used_secrets.masks.value(value) if self._used_secrets else value
 
+    def shown(self) -> dict[str, tuple[Any, str]]:
+        """As :meth:`asDict`, without secrets: what may be stored, and shown to everybody.
+
+        Values that were there before the first secret was rendered are left as they are, whatever they look like.
+        """
+        if not self._used_secrets:
+            return self.asDict()
+        before = self._before_secrets
+        return {
+            name: pair if before.get(name) == pair else self.without_secrets(pair)
+            for name, pair in self.properties.items()
+        }
+
     def names_of_secrets_in(self, value: Any) -> list[str]:
-        """The names of the used secrets whose values are somewhere in this value."""
-        return self._used_secrets.masks.names_in(value) if self._used_secrets else []
+        """The names of the used secrets whose values are somewhere in this value.
+
+        None for a value that a property had before the first secret was rendered.
+        """
+        if not self._used_secrets or any(known == value for known, _ in self._before_secrets.values()):
+            return []
+        return self._used_secrets.masks.names_in(value)
 
 
 class PropertiesMixin:

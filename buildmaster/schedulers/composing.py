@@ -13,24 +13,11 @@ from buildmaster.db import changes as change_rows
 from buildmaster.db import sourcestamps as stamp_rows
 from buildmaster.process.buildrequest import TempChange, stamp_dict
 from buildmaster.process.change import Change
-from buildmaster.properties import Properties
-
-_PLAIN = (str, int, float, bool, bytes, type(None))
+from buildmaster.properties import Properties, is_plain
 
 
 class SchedulingError(Exception):
     """A buildset can't be made as asked for; the message says what to change."""
-
-
-def is_plain(value: Any) -> bool:
-    """Whether a value has no part that could be renderable."""
-    if type(value) in _PLAIN:
-        return True
-    if type(value) in (list, tuple):
-        return all(is_plain(item) for item in value)
-    if type(value) is dict:
-        return all(is_plain(key) and is_plain(item) for key, item in value.items())
-    return False
 
 
 def stamp_from_dict(given: Mapping[str, Any]) -> SourceStamp:
@@ -104,8 +91,10 @@ class Composer:
             names = await properties.render(names)
             rendered = await properties.render({name: value for name, (value, _) in properties.properties.items()})
             for name, value in rendered.items():
-                properties.properties[name] = (value, properties.properties[name][1])
-                self._refuse_secrets(name, properties.names_of_secrets_in(value))
+                given, source = properties.properties[name]
+                properties.properties[name] = (value, source)
+                if not is_plain(given):
+                    self._refuse_secrets(name, properties.names_of_secrets_in(value))
         names = [names] if isinstance(names, str) else list(names)
         builderids = [await self._builder_id(name) for name in names]
         return NewBuildset(

@@ -19,7 +19,7 @@ from buildmaster.base.results import ALL_RESULTS, CANCELLED, EXCEPTION, SUCCESS,
 from buildmaster.process.buildstep import BuildStep
 from buildmaster.process.triggering import call_scheduler, cancel_requests, key_for
 from buildmaster.process.urls import getURLForBuild, getURLForBuildrequest
-from buildmaster.properties import Properties, Property
+from buildmaster.properties import Properties, Property, is_plain
 
 RcList = Sequence[tuple[bool, Any]]
 """What became of each call: (True, (results, request ids by builder id)) or (False, Failure)."""
@@ -93,6 +93,9 @@ class Trigger(BuildStep):
         if copy_properties:
             properties = {**{name: Property(name) for name in copy_properties}, **properties}
         self.set_properties = properties
+        literal = properties if isinstance(properties, dict) else {}
+        self._literal = {name: value for name, value in literal.items() if is_plain(value)}  # they hold no secrets
+        self._stamps_are_literal = is_plain(self.sourceStamps)
         self.running = False
         self.ended = False
         self.brids: list[int] = []
@@ -251,11 +254,15 @@ class Trigger(BuildStep):
 
     def _refuse_secrets(self, properties: Properties, stamps: Sequence[Mapping[str, Any]]) -> None:
         """What is stored with a request is shown to everybody."""
-        own = self.getProperties()
-        given = {f"property {name!r}": value for name, value in properties.asDict().items()}
-        given.update({f"source stamp of codebase {stamp.get('codebase', '')!r}": dict(stamp) for stamp in stamps})
+        given = {
+            f"property {name!r}": value
+            for name, (value, _) in properties.asDict().items()
+            if name not in self._literal or self._literal[name] != value
+        }
+        if not self._stamps_are_literal:
+            given.update({f"source stamp of codebase {stamp.get('codebase', '')!r}": dict(stamp) for stamp in stamps})
         for what, value in given.items():
-            for secret in own.names_of_secrets_in(value):
+            for secret in self.getProperties().names_of_secrets_in(value):
                 raise ValueError(
                     f"{what} for the triggered builds would hold the secret {secret!r}, where everybody can read it; "
                     f"let their steps render util.Secret({secret!r}) instead"

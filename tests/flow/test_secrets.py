@@ -16,7 +16,7 @@ from buildmaster.config.builder import BuilderConfig
 from buildmaster.db import logs, reasons
 from buildmaster.process.buildstep import BuildStep
 from buildmaster.process.factory import BuildFactory
-from buildmaster.properties import Interpolate, Secret
+from buildmaster.properties import Interpolate, Property, Secret
 from buildmaster.reporters.generators.build import BuildStatusGenerator
 from buildmaster.reporters.mail import MailNotifier
 from buildmaster.reporters.message import MessageFormatter
@@ -132,7 +132,19 @@ def config(directory: Path) -> dict[str, Any]:
             ShellCommand(name=Interpolate("named %(secret:password)s"), command="fail", flunkOnFailure=False),
             SetPropertyFromCommand(name="prop", command=["cat"], property="output", env=env),
             SetProperty(name="set", property="own", value=Secret("password")),
+            ShellCommand(name="user", command=["su", Secret("user")]),
             Blab(name="blab", password=Secret("password"), flunkOnFailure=False),
+            Trigger(
+                name="like",
+                schedulerNames=["other"],
+                copy_properties=["owner"],
+                set_properties={
+                    "user": "bobby",
+                    "whose": Property("owner"),
+                    "in": Interpolate("%(prop:buildername)s"),
+                },
+                alwaysRun=True,
+            ),
             Trigger(name="on", schedulerNames=["other"], set_properties={"pw": Secret("password")}, alwaysRun=True),
         ]
     )
@@ -160,7 +172,7 @@ class Told:
     def __init__(self, basedir: Path) -> None:
         secrets = basedir / "secrets"
         secrets.mkdir()
-        for name, text in (("password", PASSWORD), ("key", KEY + "\n")):
+        for name, text in (("password", PASSWORD), ("key", KEY + "\n"), ("user", "bob")):
             (secrets / name).write_text(text)
             (secrets / name).chmod(0o600)
         (basedir / "master").mkdir()
@@ -172,9 +184,15 @@ class Told:
         self.kit.wait_for(self.worker.connect())
         builderid = self.kit.get("builders", "b")["builderid"]
         add = self.kit.master.data.updates.addBuildset
-        self.kit.call(add, waited_for=False, builderids=[builderid], sourcestamps=[{"codebase": ""}], reason="test")
+        self.kit.call(
+            add,
+            waited_for=False,
+            builderids=[builderid],
+            sourcestamps=[{"codebase": ""}],
+            reason="test",
+            properties={"owner": ("bob@example.org", "test")},
+        )
         self.kit.advance(30)
-        (self.build,) = self.kit.get("builds")
         self.steps = {step["name"]: step for step in self.kit.get("builds", 1, "steps")}
         self.logs = {(log["stepid"], log["name"]): self.text_of(log["logid"]) for log in self.all_logs()}
 
@@ -278,7 +296,20 @@ def test_texts_links_and_properties_show_the_names(told: Told):
 
 def test_no_request_is_made_that_would_hold_a_secret(told: Told):
     assert "property 'pw' for the triggered builds would hold the secret 'password'" in told.log("on", "err.text")
-    assert len(told.kit.get("buildsets")) == 1
+    assert [buildset["parent_relationship"] for buildset in told.kit.get("buildsets")] == [None, "Triggered from"]
+
+
+def test_what_was_there_before_a_secret_was_used_only_looks_like_it(told: Told):
+    """A user's name may be a secret, and stand in properties that were never one."""
+    given = {name: value for name, (value, _) in told.kit.get("buildsets", 2, "properties").items()}
+    assert given == {"scheduler": "other"} | {
+        "owner": "bob@example.org",
+        "user": "bobby",
+        "whose": "bob@example.org",
+        "in": "b",
+    }
+    assert told.kit.get("builds", 1, "properties")["owner"] == ("bob@example.org", "test")
+    assert told.steps["user"]["state_string"] == "'su <user>'"
 
 
 def test_no_page_and_no_answer_tells_a_secret(told: Told):
@@ -288,7 +319,7 @@ def test_no_page_and_no_answer_tells_a_secret(told: Told):
 
 
 def test_no_mail_tells_a_secret(told: Told):
-    (mail,) = told.postbox.mails
+    mail = "".join(told.postbox.mails)
     assert leaks(mail) == []
     assert "with <password>" in mail and "RuntimeError: because of <password>" in mail
 

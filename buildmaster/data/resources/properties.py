@@ -61,7 +61,7 @@ class Properties(base.ResourceType):
     async def setBuildProperties(self, buildid: int, properties: Any) -> None:
         """Set these properties of a build (an ``IProperties``); those that are the same already are left alone."""
         given = properties.getProperties() if hasattr(properties, "getProperties") else properties
-        shown = given.without_secrets(given.asDict()) if hasattr(given, "without_secrets") else dict(given.asDict())
+        shown = given.shown() if hasattr(given, "shown") else dict(given.asDict())
         await self.master.db.write(_set_properties, buildid, shown)
 
     @base.updateMethod

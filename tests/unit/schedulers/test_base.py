@@ -8,9 +8,9 @@ import pytest
 
 from buildmaster.base.errors import ConfigErrors, capture_config_errors
 from buildmaster.plugins import schedulers, util
-from buildmaster.properties import Interpolate
+from buildmaster.properties import Interpolate, is_plain
 from buildmaster.schedulers.base import BaseScheduler, ReconfigurableBaseScheduler
-from buildmaster.schedulers.composing import Wish, is_plain, newest_by_codebase, stamp_from_dict
+from buildmaster.schedulers.composing import Wish, newest_by_codebase, stamp_from_dict
 from buildmaster.testing.sync import result_of
 
 
