@@ -191,7 +191,7 @@ class Bazaar(WorkingCopy):
 
     def difference(self, base: str | None) -> bytes:
         """What was changed since; bzr tells by its exit code that there is something."""
-        return self.run_bytes("diff", f"-r{base}..", fine=(0, 1))
+        return self.run_bytes("diff", "-p0", f"-r{base}..", fine=(0, 1))
 
 
 class CVS(WorkingCopy):

@@ -178,14 +178,6 @@ CASES = [
         {},
     ),
     (
-        lambda: rpmlint.RpmLint(fileloc="x.spec", config="c"),
-        says("x.spec: warning: y\n"),
-        ["rpmlint", "-i", "-f", "c", "x.spec"],
-        WARNINGS,
-        "Finished checking RPM/SPEC issues (warnings)",
-        {"warnings-count": 1},
-    ),
-    (
         lambda: lintian.DebLintian(fileloc="x.changes", suppressTags=["a", "b"]),
         says(LINTIAN),
         ["lintian", "-v", "x.changes", "--suppress-tags", "a,b"],
@@ -328,6 +320,23 @@ def test_rpmbuild_defines_macros_and_counts_releases(tmp_path):
         '--define "dist .el9" --define "x y" --define "_revision r7" --define "_release 8" -ba p.spec'
     )
     assert "Wrote: /w/p-1-8.rpm" in done.logs["RPM Command Log"]
+
+
+@pytest.mark.parametrize(
+    ("version", "options"),
+    [("rpmlint version 1.11", ["-i", "-f", "c"]), ("2.4.0", ["--config", "c"])],
+)
+def test_rpmlints_options_depend_on_its_version(tmp_path, version, options):
+    texts = iter([version + "\n", "x.spec: warning: y\n"])
+
+    async def script(command):
+        command.out(next(texts))
+        command.rc(0)
+
+    done = run_steps(tmp_path, rpmlint.RpmLint(fileloc="x.spec", config="c"), script=script)
+    assert lines(done) == [["rpmlint", "--version"], ["rpmlint", *options, "x.spec"]]
+    assert (done.results, done.text) == (WARNINGS, "Finished checking RPM/SPEC issues (warnings)")
+    assert done.property("warnings-count") == 1
 
 
 def test_mock_shows_its_own_logs(tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from buildmaster.base.aio import deferred
 from buildmaster.steps.shell import Test
 
 
@@ -25,5 +26,19 @@ class RpmLint(Test):
             self.fileloc = fileloc
         if config:
             self.config = config
-        options = ["-f", self.config] if self.config else []
-        self.command = ["rpmlint", "-i", *options, self.fileloc]
+
+    @deferred
+    async def run(self) -> int:
+        asked = await self.makeRemoteShellCommand(
+            command=["rpmlint", "--version"], collectStdout=True, stdioLogName="version"
+        )
+        await self.runCommand(asked)
+        self.command = ["rpmlint", *self._options(asked.stdout), self.fileloc]
+        result: int = await super().run()
+        return result
+
+    def _options(self, version: str) -> list[str]:
+        """Version 1 says ``rpmlint version 1.11``, and explains what it finds when it is asked to; 2 says ``2.4.0``."""
+        if "version 1." in version:
+            return ["-i", *(["-f", self.config] if self.config else [])]
+        return ["--config", self.config] if self.config else []
