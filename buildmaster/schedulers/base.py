@@ -84,8 +84,8 @@ class ReconfigurableBaseScheduler(SchedulerMachinery):
         if not self.active or same(self, sibling):
             await super().reconfigServiceWithSibling(sibling)
             return
-        await maybe(self.deactivate)
         try:
+            await maybe(self.deactivate)
             await super().reconfigServiceWithSibling(sibling)
         finally:
-            await maybe(self.activate)
+            await self.resume()

@@ -15,6 +15,9 @@ from buildmaster.service.configured import BuildbotService
 
 log = Logger()
 
+SOON_SECONDS = 10.0
+"""How soon a service that could not be activated again after a pause is offered."""
+
 REQUIRED = ("_getServiceId", "_claimService", "_unclaimService")
 """What a subclass must define: how the database decides which instance is active."""
 
@@ -50,6 +53,7 @@ class ClusteredBuildbotService(BuildbotService):
         if missing:
             error(f"{type(self).__name__}: a clustered service must define {', '.join(missing)}")
         self._turn = defer.DeferredLock()
+        self._soon: Any = None
         self._poll: LoopingCall | None = None
 
     def isActive(self) -> bool:
@@ -81,6 +85,8 @@ class ClusteredBuildbotService(BuildbotService):
         poll, self._poll = self._poll, None
         if poll is not None and poll.running:
             poll.stop()
+        if self._soon is not None and self._soon.active():
+            self._soon.cancel()
         try:
             await as_deferred(self._turn.run(self._retire))
         finally:
@@ -95,6 +101,13 @@ class ClusteredBuildbotService(BuildbotService):
     def _retire(self) -> defer.Deferred[None]:
         return as_deferred(self._give_back_claim())
 
+    async def resume(self) -> None:
+        """Activate again after a pause; if that fails the service is given back, and offered again soon."""
+        if not self.active:
+            return
+        if not await self._activated():
+            self._soon = self.master.reactor.callLater(SOON_SECONDS, self._turn.run, self._offer)
+
     async def _take(self) -> None:
         """Claim the service unless it is ours, and activate it; what fails is tried again at the next offer."""
         if self.active or not self.running:
@@ -105,13 +118,26 @@ class ClusteredBuildbotService(BuildbotService):
         except Exception:  # policy: retry at the next offer
             log.failure("service {name} could not be claimed; it is tried again", name=self.name)
             return
+        self.active = True
+        await self._activated()
+
+    async def _activated(self) -> bool:
         try:
-            self.active = True
             await maybe(self.activate)
         except Exception:  # policy: given back at once, retry at the next offer
             log.failure("service {name} could not be activated; it is tried again", name=self.name)
             self.active = False
+            await self._undo()
             await self._unclaim()
+            return False
+        return True
+
+    async def _undo(self) -> None:
+        """Have nothing left of an activation that failed half way, so that the next one begins afresh."""
+        try:
+            await maybe(self.deactivate)
+        except Exception:  # policy: the next activation may fail by it, and is then tried again
+            log.failure("service {name}, which could not be activated, could not be deactivated", name=self.name)
 
     async def _give_back_claim(self) -> None:
         if not self.active:

@@ -9,6 +9,7 @@ from twisted.internet import defer, task
 
 from buildmaster import service
 from buildmaster.base.errors import ConfigErrors
+from buildmaster.service import clustered
 from buildmaster.testing.sync import not_fired, result_of
 
 
@@ -128,3 +129,25 @@ def test_a_class_that_does_not_say_who_decides_is_a_mistake():
 
     with pytest.raises(ConfigErrors, match="must define _getServiceId, _claimService, _unclaimService"):
         Undecided(name="u")
+
+
+def test_one_that_cannot_be_activated_again_after_a_pause_is_offered_soon(clock):
+    one = Single(Cluster(), "one", name="s")
+    result_of(one.setServiceParent(master(clock)))
+    one.said.clear()
+    one.trouble = {"activate": ValueError("the database is away")}
+    result_of(defer.Deferred.fromCoroutine(one.resume()))
+    assert not one.isActive()
+    assert one.said == ["activate", "deactivate", "unclaim"]
+    clock.advance(clustered.SOON_SECONDS)
+    assert one.isActive()
+    assert one.said[3:] == ["claim", "activate"]
+
+
+def test_one_that_is_stopped_is_not_offered_any_more(clock):
+    one = Single(Cluster(), "one", name="s")
+    result_of(one.setServiceParent(master(clock)))
+    one.trouble = {"activate": ValueError("the database is away"), "deactivate": ValueError("and this")}
+    result_of(defer.Deferred.fromCoroutine(one.resume()))
+    result_of(one.disownServiceParent())
+    assert clock.getDelayedCalls() == []
