@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
 import sys
 import textwrap
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -105,6 +107,29 @@ def test_a_master_of_your_own_and_what_is_done_with_it_later(place: Path) -> Non
     assert upgrade_package.startswith("pip install --upgrade ")
     for line in (stop, upgrade, start_again):
         typed(line, place)
+
+
+def test_a_first_build(place: Path) -> None:
+    """tutorial/first-build: quickstart, a commit, a step more."""
+    *_, enter, quickstart, commit, check, reconfig, stop = commands("tutorial/first-build")
+    assert enter == "cd my-project"
+    repo = GitRepo(place / "my-project")
+    repo.commit("first", {"Makefile": "test:\n\techo tested\n"})
+    told = typed(quickstart, repo.path)
+    port = int(re.search(r"http://localhost:(\d+)/", told)[1])
+    (step,) = blocks("tutorial/first-build", "python")
+    config = place / "my-project-ci" / "master.cfg"
+    config.write_text(config.read_text() + "\n" + step)
+    typed(check, repo.path)
+    typed(reconfig, repo.path)
+    repo.git(*shlex.split(commit)[1:])
+
+    def built() -> bool:
+        with urllib.request.urlopen(f"http://localhost:{port}/api/v2/builds/2/steps") as answer:
+            return [s["name"] for s in json.load(answer)["steps"] if s["results"] == 0][-1:] == ["who"]
+
+    wait_until(built)
+    typed(stop, repo.path)
 
 
 @pytest.mark.skipif(shutil.which("buildbot", path=environment()["PATH"]) is None, reason="needs Buildbot itself")
