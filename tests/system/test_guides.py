@@ -149,6 +149,19 @@ def test_an_existing_configuration(place: Path) -> None:
     assert (old / "state.sqlite").read_bytes() == database
 
 
+def test_a_developers_settings_for_try(place: Path) -> None:
+    """howto/try-changes: the file of settings, and what would be sent."""
+    master, developer = blocks("howto/try-changes", "python")[0], blocks("howto/try-changes", "python")[-1]
+    assert "Try_Userpass(" in master
+    (place / ".buildbot").mkdir()
+    (place / ".buildbot" / "options").write_text(developer)
+    repo = GitRepo(place / "copy")
+    repo.commit("first", {"a.c": "one\n"})
+    (repo.path / "a.c").write_text("two\n")
+    told = typed(f"HOME={place} {sys.executable} -m buildmaster.cli.main try --dryrun", repo.path)
+    assert "-one\n+two\n" in told
+
+
 def test_a_package_of_plugins(tmp_path: Path) -> None:
     """howto/offer-plugins: the package is found by a configuration."""
     setup, use = blocks("howto/offer-plugins", "python")
