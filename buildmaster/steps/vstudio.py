@@ -320,7 +320,15 @@ class _MSBuild(VisualStudio):
             return f"/t:{verb}"
         return f'/t:"{self.project}"' if verb == "Build" else f'/t:"{self.project}:{verb}"'
 
+    def _check_texts(self) -> None:
+        """What stands between quotes on the command line may have none itself.  Raises ValueError."""
+        for name in ("projectfile", "config", "platform", "project"):
+            text = str(getattr(self, name) or "")
+            if any(sign in text for sign in '"\r\n'):
+                raise ValueError(f"{type(self).__name__}: {name} may have no quotes and no line breaks: {text!r}")
+
     def _msbuild(self) -> str:
+        self._check_texts()
         parts = [f'msbuild "{self.projectfile}" /p:Configuration="{self.config}" /p:Platform="{self.platform}"']
         parts += ["/maxcpucount", self._target()]
         if self.defines:

@@ -61,7 +61,7 @@ class RepoDownloadsFromProperties(ComparableMixin):
         """The downloads in a text: the first of the forms that is there."""
         for pattern in self.parse_download_re:
             if matches := pattern.findall(s):
-                return [f"{project} {change}" for project, change in matches]
+                return [f"{project} {change}" for project, change in matches if not project.startswith("-")]
         return []
 
 

@@ -222,6 +222,7 @@ def test_a_change_that_the_mirror_has_not_yet_is_waited_for(tmp_path):
         ("repo download a/b 12/3 and repo download c 4/5", ["a/b 12/3", "c 4/5"]),
         ("a/b 12/3", ["a/b 12/3"]),
         ("a/b/12/3", ["a/b 12/3"]),
+        ("--option 1/2", []),
         ("nothing", []),
     ],
 )

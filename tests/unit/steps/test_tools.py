@@ -305,7 +305,9 @@ def test_robocopys_exit_code_has_flags(tmp_path, rc, results):
 
 
 def test_rpmbuild_defines_macros_and_counts_releases(tmp_path):
-    step = rpmbuild.RpmBuild(specfile="p.spec", dist=".el9", define={"x": "y"}, autoRelease=True, vcsRevision=True)
+    step = rpmbuild.RpmBuild(
+        specfile="p.spec", dist=".el9", define={"x": "y; $(z)"}, autoRelease=True, vcsRevision=True
+    )
     wrote = "Wrote: /w/p-1-8.rpm\nother\n"
 
     async def script(command):
@@ -317,7 +319,7 @@ def test_rpmbuild_defines_macros_and_counts_releases(tmp_path):
     assert "p.release" in release
     assert build.startswith('rpmbuild --define "_topdir `pwd`" --define "_builddir `pwd`" ')
     assert build.endswith(
-        '--define "dist .el9" --define "x y" --define "_revision r7" --define "_release 8" -ba p.spec'
+        "--define 'dist .el9' --define 'x y; $(z)' --define '_revision r7' --define '_release 8' -ba p.spec"
     )
     assert "Wrote: /w/p-1-8.rpm" in done.logs["RPM Command Log"]
 

@@ -44,6 +44,12 @@ def test_the_command_line(step, command):
     assert step._command_line() == command
 
 
+def test_nothing_leads_out_of_the_quotes():
+    step = vstudio.MsBuild17(projectfile="p.sln", platform="x64", config='r" & del /q * & "')
+    with pytest.raises(ValueError, match="MsBuild17: config may have no quotes"):
+        step._command_line()
+
+
 def test_directories_are_put_before_what_the_worker_has():
     env = vstudio.VC9(projectfile="p", arch="x64", installdir="D:\\VC", PATH=["mine"], env={"A": "1"})._environment()
     assert env["A"] == "1"

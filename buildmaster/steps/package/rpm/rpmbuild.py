@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from collections.abc import Mapping
 from typing import Any
 
@@ -80,7 +81,7 @@ class RpmBuild(ShellMixin, BuildStep):
                 self.rpmlog.append(line)
 
     def _macros(self) -> dict[str, Any]:
-        macros: dict[str, Any] = {**self.directories, "dist": self.dist, **self.define}
+        macros: dict[str, Any] = {"dist": self.dist, **self.define}
         if self.vcsRevision:
             revision = self.getProperty("got_revision")
             if isinstance(revision, str | int) and _safe.fullmatch(str(revision)):
@@ -97,7 +98,9 @@ class RpmBuild(ShellMixin, BuildStep):
             if release is None:
                 return FAILURE
             macros["_release"] = release
-        defines = " ".join(f'--define "{name} {value}"' for name, value in macros.items())
+        parts = [f'--define "{name} {value}"' for name, value in self.directories.items()]
+        parts += [f"--define {shlex.quote(f'{name} {value}')}" for name, value in macros.items()]
+        defines = " ".join(parts)
         command = await self.makeRemoteShellCommand(command=f"rpmbuild {defines} -ba {self.specfile}")
         await self.runCommand(command)
         await self.getLog("stdio").finish()
