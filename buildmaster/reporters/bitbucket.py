@@ -18,7 +18,7 @@ from buildmaster.base.urls import giturlparse
 from buildmaster.properties import Interpolate
 from buildmaster.reporters.generators.build import BuildStartEndStatusGenerator
 from buildmaster.reporters.http import REQUEST_SECONDS
-from buildmaster.reporters.message import MessageFormatter
+from buildmaster.reporters.message import MessageFormatterRenderable
 from buildmaster.reporters.pushing import PushReporter, first_build, rendered_text, sources_of
 
 log = Logger()
@@ -101,7 +101,7 @@ class BitbucketStatusPush(PushReporter):
         await self._open(base_url, None if auth is None else tuple(auth), None, debug, verify)
 
     def _create_default_generators(self) -> list[Any]:
-        plain = MessageFormatter(subject="")
+        plain = MessageFormatterRenderable(Interpolate(""), subject=Interpolate(""))
         return [BuildStartEndStatusGenerator(start_formatter=plain, end_formatter=plain)]
 
     @deferred

@@ -112,9 +112,11 @@ class HttpStatusPush(ReporterBase):
         if generators is None:
             generators = self._create_default_generators()
         await super().reconfigService(generators=generators, **kwargs)
-        await self._close()
         self.serverUrl = serverUrl
-        self._http = self.session_class(self, serverUrl, auth, headers, verify, cert, bool(debug), skip_encoding)
+        session = self.session_class(self, serverUrl, auth, headers, verify, cert, bool(debug), skip_encoding)
+        before, self._http = self._http, session  # a report that is on its way keeps the one that it began with
+        if before is not None:
+            await before.close()
 
     @deferred
     async def stopService(self) -> None:

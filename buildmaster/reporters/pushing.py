@@ -70,12 +70,16 @@ class PushReporter(ReporterBase):
         debug: bool | None = None,
         verify: Any = None,
     ) -> None:
-        """Talk to this address from now on."""
-        await self._close()
+        """Talk to this address from now on; a report that is on its way keeps the session that it began with."""
         agent = {"User-Agent": "Buildbot"}  # services know this one; some answer to no client without a name
-        self._http = self.session_class(
-            self, base_url.rstrip("/"), auth, {**agent, **(headers or {})}, verify, None, bool(debug)
+        before, self._http = (
+            self._http,
+            self.session_class(
+                self, base_url.rstrip("/"), auth, {**agent, **(headers or {})}, verify, None, bool(debug)
+            ),
         )
+        if before is not None:
+            await before.close()
 
     @deferred
     async def stopService(self) -> None:

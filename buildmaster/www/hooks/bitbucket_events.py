@@ -78,8 +78,8 @@ class BitbucketEvents(PullRequestMixin):
         """Branches and tags that moved, were made or deleted: one change for each."""
         changes = []
         for moved in pick_list(payload, "push.changes"):
-            new = moved.get("new") if isinstance(moved, Mapping) else None
-            ref, category = (new, "push") if new else (pick(moved, "old", dict), "ref-deleted")
+            is_there = isinstance(moved, Mapping) and bool(moved.get("new"))
+            ref, category = pick(moved, "new" if is_there else "old", dict), "push" if is_there else "ref-deleted"
             pattern = GIT_TAG_REF if ref.get("type") in ("tag", "annotated_tag") else GIT_BRANCH_REF
             revision = pick(ref, "target.hash")
             changes.append(self._moved(payload, pattern.format(pick(ref, "name")), revision, category))

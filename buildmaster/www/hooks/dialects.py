@@ -21,8 +21,9 @@ KEY = "c['www']['change_hook_dialects']"
 def available() -> dict[str, metadata.EntryPoint]:
     """The installed dialects by name, ours before others of the same name."""
     found: dict[str, metadata.EntryPoint] = {}
+    installed = metadata.entry_points()
     for group in GROUPS:
-        for entry in metadata.entry_points(group=group):
+        for entry in installed.select(group=group):
             if entry.dist is None or entry.dist.name.lower() != "buildbot":
                 found.setdefault(entry.name, entry)
     return found

@@ -21,7 +21,8 @@ class GitoriousHandler(BaseHookHandler):
         """A Deferred of (changes, ``"git"``)."""
         payload = as_object(read_json(form_field(request)))
         repository = pick(payload, "repository", dict)
-        user = str((payload.get("repository") or {}).get("owner", {}).get("name") or "")
+        owner = repository.get("owner")
+        user = str(owner.get("name") or "") if isinstance(owner, dict) else ""
         project = pick(payload, "project.name")
         changes = self.process_change(payload, user, pick(repository, "name"), pick(repository, "url"), project)
         return defer.succeed((changes, "git"))
