@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+import runpy
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from buildmaster.config.builder import BuilderConfig
 from buildmaster.net.childprocess import run_process
 from buildmaster.process.factory import BuildFactory
-from buildmaster.schedulers.trysched import Try_Jobdir, Try_Userpass
+from buildmaster.secrets.providers.file import SecretInAFile
 from buildmaster.steps.shell import ShellCommand
 from buildmaster.steps.source.git import Git
 from buildmaster.steps.source.mercurial import Mercurial
@@ -44,12 +46,17 @@ def places(tmp_path_factory):
     for part in ("new", "cur", "tmp"):
         (top / "jobs" / part).mkdir(parents=True)
     (top / "home").mkdir()
+    (top / "secrets").mkdir(mode=0o700)
+    for name in ("ann", "bob"):
+        (top / "secrets" / f"try-{name}").write_text("pw")
+        (top / "secrets" / f"try-{name}").chmod(0o600)
     return {"top": top, "git": git, "hg": hg, "svn": svn}
 
 
 @pytest.fixture(scope="module")
 def live(places):
     top = places["top"]
+    guide = runpy.run_path(str(Path(__file__).parents[2] / "docs" / "howto" / "try_schedulers.py"))
     sources = {
         "git": Git(repourl=str(places["git"].path)),
         "hg": Mercurial(repourl=str(places["hg"].path)),
@@ -68,14 +75,10 @@ def live(places):
             for name, source in sources.items()
         ],
         "schedulers": [
-            Try_Userpass(
-                name="pb",
-                builderNames=list(sources),
-                port="tcp:0:interface=127.0.0.1",
-                userpass=[("ann", "pw")],
-            ),
-            Try_Jobdir(name="files", builderNames=list(sources), jobdir=str(top / "jobs")),
+            guide["over_the_network"](list(sources), "tcp:0:interface=127.0.0.1"),
+            guide["by_ssh"](list(sources), str(top / "jobs")),
         ],
+        "secretsProviders": [SecretInAFile(str(top / "secrets"))],
     }
     with LiveMaster(top / "master", config) as master:
         yield master
@@ -83,7 +86,7 @@ def live(places):
 
 def client(live, places, copy, program, *args, port=True):
     """Run a client in a working copy; its exit code and what it printed."""
-    (scheduler,) = [s for s in live.master.scheduler_manager if s.name == "pb"]
+    (scheduler,) = [s for s in live.master.scheduler_manager if s.name == "try-pb"]
     where = places["top"] / copy if copy != "svn-copy" else places["svn"].copy
     command = {
         "buildmaster": [sys.executable, "-m", "buildmaster.cli.main"],
@@ -138,7 +141,7 @@ def test_what_cannot_be_built_is_told(live, places):
     ours = ("buildmaster", "--vc=git")
     rc, said = client(live, places, "git-copy", *ours, "--passwd=pw", "-b", "nobody")
     assert rc == 1
-    assert "pb does not build on nobody; it builds on git, hg, svn" in said
+    assert "try-pb does not build on nobody; it builds on git, hg, svn" in said
     rc, said = client(live, places, "git-copy", *ours, "--passwd=wrong")
     assert rc == 1
     assert "refused the login of 'ann'" in said
@@ -159,7 +162,7 @@ def test_a_job_comes_by_ssh(live, places, program):
     more = (f"--buildbotbin={binary}", "--vc=git", "-b", "git")
     rc, said = client(live, places, "git-copy", program, *options, *more, port=False)
     assert (rc, "job has been delivered" in said) == (0, True), said
-    (scheduler,) = [s for s in live.master.scheduler_manager if s.name == "files"]
+    (scheduler,) = [s for s in live.master.scheduler_manager if s.name == "try-ssh"]
     live.call(scheduler._watcher.poll)
     buildset = live.get("buildsets", order=("-bsid",), limit=1)[0]
     from buildmaster.process.triggering import wait_for_buildset
