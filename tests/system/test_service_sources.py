@@ -349,7 +349,11 @@ def test_the_log_of_events_is_read_from_where_it_was_left(service, tmp_path):
     lines = [patch_set(), ref_updated()]
     service.answers[LOG] = lambda asked: (200, b"".join(_line(event) for event in lines))
     service.answers["GET /a/changes/5/revisions/2/files/"] = (200, b")]}'\n" + b'{"/COMMIT_MSG": {}, "b.c": {}}')
+    readable, service.answers[LOG] = service.answers[LOG], (404, b"")
     with Live(tmp_path, source()) as live:
+        live.look()
+        service.answers[LOG] = readable
+        service.asked.clear()
         live.look()
         live.look()
         assert [(c["category"], c["files"]) for c in live.changes()] == [
@@ -513,6 +517,31 @@ def _as_here(message: str, review: list[str]) -> str:
     links = re.findall(r"http://\S+?(?=\n|'|$)", review[-3])
     shown = iter(links)
     return re.sub(r"http://ci\.example/\S+", lambda _: next(shown), message)
+
+
+class Patient(reporters.GerritStatusPush):
+    """Finds Gerrit away twice."""
+
+    def _gerritCmd(self, *args: str) -> list[str]:
+        command = super()._gerritCmd(*args)
+        self.tries = getattr(self, "tries", 0) + 1
+        return command if self.tries > 2 else ["sh", "-c", "echo no route to host >&2; exit 255"]
+
+    @deferred
+    async def send_code_review(self, *args: Any) -> None:
+        await super().send_code_review(*args)
+        self.sent.callback(self.tries)
+
+
+def test_a_gerrit_that_is_away_is_waited_for(gerrit, tmp_path, monkeypatch):
+    monkeypatch.setattr("buildmaster.reporters.failing.FIRST_PAUSE", 0.01)
+    gerrit.says("version", "gerrit version 2.5.1")  # an old one, too
+    reporter = Patient("gerrit.host", "user")
+    reporter.sent = defer.Deferred()
+    with LiveBuilds(tmp_path / "m", [reporter]) as builds:
+        builds.build({}, PATCH_SET)
+        assert run(reporter.sent, timeout=20) == 4
+    assert gerrit.calls[-1][-2:] == ["--verified 1", "abc5"]
 
 
 def test_votes_of_old_gerrits():
