@@ -36,6 +36,7 @@ from buildmaster.locks import LockRegistry
 from buildmaster.machine.manager import MachineManager
 from buildmaster.mq.connector import MQConnector
 from buildmaster.mq.journal import Journal
+from buildmaster.net.msgpack_port import MsgManager
 from buildmaster.net.pb import PBManager
 from buildmaster.process.botmaster import BotMaster
 from buildmaster.process.caches import CacheManager
@@ -47,6 +48,7 @@ from buildmaster.schedulers.manager import SchedulerManager
 from buildmaster.secrets.manager import SecretManager
 from buildmaster.service import MasterService, ReconfigFailed, ReconfigurableServiceMixin
 from buildmaster.worker.manager import WorkerManager
+from buildmaster.worker.protocols.msgpack import PROTOCOL as MSGPACK
 from buildmaster.www.service import WWWService
 
 log = Logger()
@@ -123,6 +125,7 @@ class BuildMaster(ReconfigurableServiceMixin, MasterService):
         self.secrets_manager = SecretManager()
         self.service_manager = ServicesManager()
         self.pbmanager = PBManager()
+        self.msgmanager = MsgManager()
         self.machine_manager = MachineManager()
         self.workers = WorkerManager(self)
         self.botmaster = BotMaster()
@@ -139,6 +142,7 @@ class BuildMaster(ReconfigurableServiceMixin, MasterService):
             self.secrets_manager,
             self.service_manager,
             self.pbmanager,
+            self.msgmanager,
             self.machine_manager,
             self.workers,
             self.botmaster,
@@ -201,14 +205,15 @@ class BuildMaster(ReconfigurableServiceMixin, MasterService):
         await self._open_database()
         self._go_on()
         self._signals.install()
-        let_workers_in = self.pbmanager.hold()
+        ports = (self.pbmanager.hold(), self.msgmanager.hold())
         try:
             await super().startService()
-            await self._open_worker_port(self.config)
+            await self._open_worker_ports(self.config)
             await self.botmaster.reconciler.reconcile()
             await self.reconfigServiceWithBuildbotConfig(self.config)
         finally:
-            let_workers_in()
+            for let_workers_in in ports:
+                let_workers_in()
         self._go_on()
 
     def _go_on(self) -> None:
@@ -298,14 +303,15 @@ class BuildMaster(ReconfigurableServiceMixin, MasterService):
 
     async def _switch(self, new_config: Any) -> None:
         """Open the new listeners, which may fail and then leaves everything as it is; then put it in force."""
-        await self._open_worker_port(new_config)
+        await self._open_worker_ports(new_config)
         await self.www.reconfigServiceWithBuildbotConfig(new_config)
         await self.reconfigServiceWithBuildbotConfig(new_config)
 
-    async def _open_worker_port(self, config: Any) -> None:
-        port = config.protocols.get("pb", {}).get("port")
-        if port is not None:
-            await self.pbmanager.open(port)
+    async def _open_worker_ports(self, config: Any) -> None:
+        for protocol, manager in (("pb", self.pbmanager), (MSGPACK, self.msgmanager)):
+            port = config.protocols.get(protocol, {}).get("port")
+            if port is not None:
+                await manager.open(port)
 
     @deferred
     async def reconfigServiceWithBuildbotConfig(self, new_config: Any) -> None:

@@ -205,12 +205,18 @@ def _is_mistaken(config_dict: Mapping[str, Any], key: str) -> bool:
     return not isinstance(config_dict.get(key, {}), Mapping)
 
 
+PROTOCOLS = ("pb", "msgpack_experimental_v7", "null")
+"""Keys of ``c['protocols']``; the last is Buildbot's for workers in the master's own process, and has no port."""
+
+
 def protocols(config_dict: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """``c['protocols']``: protocol → its options; workers need at least one unless they run here."""
     found: dict[str, dict[str, Any]] = {}
     for name, options in settings.dictionary(config_dict, "protocols").items():
         if not isinstance(name, str):
             error(f"c['protocols'] keys must be strings, not {show(name)}")
+        elif name not in PROTOCOLS:
+            error(f"c['protocols']['{name}']: there is no such protocol; there are {', '.join(PROTOCOLS[:2])}")
         elif not isinstance(options, Mapping):
             error(f"c['protocols']['{name}'] must be a dict, say {{'port': 9989}}, not {show(options)}")
         elif not isinstance(options.get("port", 0), int | str):

@@ -81,14 +81,21 @@ class Registration:
 class Listener:
     """One open port and its names."""
 
+    kind = "PB port"
+    """What messages call it."""
+
     def __init__(self, portstr: str, reactor: Any, gate: Gate) -> None:
         self.portstr = portstr
         self.door = Door(gate.opened)
         self.linger: Any = None
         self.port: Any = None
         self._reactor = reactor
-        self._factory = ServerFactory(self.door, reactor, lambda: gate.held)
-        self._opening: defer.Deferred[Any] | None = None
+        self._gate = gate
+        self._factory = self.make_factory()
+
+    def make_factory(self) -> Any:
+        """What makes a protocol of each connection."""
+        return ServerFactory(self.door, self._reactor, lambda: self._gate.held)
 
     @deferred
     async def open(self) -> None:
@@ -99,9 +106,9 @@ class Listener:
             endpoint = endpoints.serverFromString(self._reactor, with_backlog(self.portstr))
             self.port = await endpoint.listen(self._factory)
         except error.CannotListenError as e:
-            raise ConfigErrors([_in_use(self.portstr, e)]) from e
+            raise ConfigErrors([_in_use(self.kind, self.portstr, e)]) from e
         except Exception as e:
-            raise ConfigErrors([f"PB port {self.portstr!r} can't be opened: {type(e).__name__}: {e}"]) from e
+            raise ConfigErrors([f"{self.kind} {self.portstr!r} can't be opened: {type(e).__name__}: {e}"]) from e
 
     def close(self) -> defer.Deferred[None]:
         """Accept no more connections; those that are open stay."""
@@ -111,9 +118,9 @@ class Listener:
         return defer.maybeDeferred(port.stopListening) if port is not None else defer.succeed(None)
 
 
-def _in_use(portstr: str, why: error.CannotListenError) -> str:
+def _in_use(kind: str, portstr: str, why: error.CannotListenError) -> str:
     return (
-        f"PB port {portstr!r} can't be opened: {why.socketError}. If another program (a second master?) listens there, "
+        f"{kind} {portstr!r} can't be opened: {why.socketError}. If another program (a second master?) listens there, "
         "stop it or name another port in c['protocols']; two services of this master share a port only if both "
         "spell it the same way"
     )
@@ -169,6 +176,7 @@ class PBManager(AsyncMultiService, ReconfigurableServiceMixin):
 
     name = "pbmanager"
     reconfig_priority = -1000  # the last to be told
+    listener_class: type[Listener] = Listener
 
     def __init__(self, reactor: Any = None) -> None:
         """``reactor`` is the master's unless given."""
@@ -202,9 +210,11 @@ class PBManager(AsyncMultiService, ReconfigurableServiceMixin):
         portstr, name = normal_port(portstr), _decode(username)
         listener = self._listeners.get(portstr)
         if listener is not None and name in listener.door.users:
-            raise ConfigErrors([f"two services want the user name {name!r} on PB port {portstr!r}; rename one"])
+            raise ConfigErrors(
+                [f"two services want the user name {name!r} on {self.listener_class.kind} {portstr!r}; rename one"]
+            )
         if listener is None:
-            listener = self._listeners[portstr] = Listener(portstr, self._reactor, self.gate)
+            listener = self._listeners[portstr] = self.listener_class(portstr, self._reactor, self.gate)
         listener.door.users[name] = User(_encode(password), pfactory)
         try:
             await self.open(portstr)
@@ -223,7 +233,7 @@ class PBManager(AsyncMultiService, ReconfigurableServiceMixin):
         portstr = normal_port(portstr)
         listener = self._listeners.get(portstr)
         if listener is None:
-            listener = self._listeners[portstr] = Listener(portstr, self._reactor, self.gate)
+            listener = self._listeners[portstr] = self.listener_class(portstr, self._reactor, self.gate)
         if self.running:
             await self._open(listener)
         if not listener.door.users:
@@ -269,7 +279,7 @@ class PBManager(AsyncMultiService, ReconfigurableServiceMixin):
         """The TCP port that an open listener has."""
         listener = self._listeners.get(portstr)
         if listener is None or listener.port is None:
-            raise RuntimeError(f"PB port {portstr!r} is not open")
+            raise RuntimeError(f"{self.listener_class.kind} {portstr!r} is not open")
         return int(listener.port.getHost().port)
 
     @deferred

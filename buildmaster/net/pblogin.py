@@ -64,15 +64,20 @@ class Door:
     @deferred
     async def requestAvatarId(self, credentials: Any) -> str:
         """The name of a peer whose answer to the challenge is right; raises UnauthorizedLogin for any other."""
-        await self._opened()
         name = _text(credentials.username)
-        user = self.users.get(name, self._decoy)
         response = credentials.response if isinstance(credentials.response, bytes) else b""
-        right = hmac.compare_digest(pb.respond(credentials.challenge, user.password), response)
+        await self.admit(name, response, lambda password: pb.respond(credentials.challenge, password))
+        return name
+
+    async def admit(self, name: str, proof: bytes, expected: Callable[[bytes], bytes]) -> User:
+        """The user whose password gives ``proof`` by ``expected(password)``; raises UnauthorizedLogin for any other."""
+        await self._opened()
+        user = self.users.get(name, self._decoy)
+        right = hmac.compare_digest(expected(user.password), proof)
         if not right or user is self._decoy:
             log.info("refused the login of {name!r}: unknown name or wrong password", name=name[:100])
             raise UnauthorizedLogin()
-        return name
+        return user
 
     @deferred
     async def requestAvatar(self, avatarId: str, mind: Any, *interfaces: Any) -> tuple[Any, Any, Callable[[], Any]]:

@@ -15,7 +15,8 @@ from buildmaster.net.pb import normal_port
 from buildmaster.net.pblogin import GoAway, Refused
 from buildmaster.service import BuildbotServiceManager
 from buildmaster.worker.attendance import Attendance
-from buildmaster.worker.protocols import pb
+from buildmaster.worker.protocols import msgpack, pb
+from buildmaster.worker.protocols.msgpack import PROTOCOL
 
 log = Logger()
 
@@ -40,20 +41,23 @@ class WorkerRegistration:
 
         Raises ConfigErrors if a port can't be had.
         """
-        port = pb_port(global_config)
+        manager, name, password = self.master.workers, worker_config.workername, worker_config.password
         own = getattr(worker_config, "pb_port", None)
-        self.pbReg = await self.master.workers.pb.updateRegistration(
-            worker_config.workername, worker_config.password, port if own is None else own
-        )
+        if own is not None:
+            self.pbReg = await manager.pb.updateRegistration(name, password, own)
+            return
+        self.pbReg = await manager.pb.updateRegistration(name, password, pb_port(global_config))
+        self.msgpack_reg = await manager.msgpack.updateRegistration(name, password, msgpack_port(global_config))
 
     @deferred
     async def unregister(self) -> None:
         """Let the worker in no more; a connection that it has is not touched."""
         await self.master.workers.forget(self)
         self.pbReg = await self.master.workers.pb.updateRegistration(self.worker.workername, None, None)
+        self.msgpack_reg = await self.master.workers.msgpack.updateRegistration(self.worker.workername, None, None)
 
     def getPBPort(self) -> int:
-        """The number of the port on which it may log in."""
+        """The number of the Perspective Broker port on which it may log in."""
         return self.pbReg.getPort()
 
     def get_msgpack_port(self) -> int | None:
@@ -63,8 +67,22 @@ class WorkerRegistration:
 
 def pb_port(config: Any) -> int | str | None:
     """The port of ``c['protocols']['pb']``, None if that protocol is not configured."""
+    return _port(config, "pb")
+
+
+def msgpack_port(config: Any) -> int | str | None:
+    """The port of ``c['protocols']['msgpack_experimental_v7']``, None if that protocol is not configured."""
+    return _port(config, PROTOCOL)
+
+
+def _port(config: Any, protocol: str) -> int | str | None:
     protocols = getattr(config, "protocols", None) or {}
-    return protocols.get("pb", {}).get("port")
+    return protocols.get(protocol, {}).get("port")
+
+
+def _has_own_port(registration: WorkerRegistration) -> bool:
+    """Whether this worker has a port of its own: one that the master itself runs."""
+    return getattr(registration.worker, "pb_port", None) is not None
 
 
 class WorkerManager(BuildbotServiceManager):
@@ -85,6 +103,7 @@ class WorkerManager(BuildbotServiceManager):
         """The connections of the attached workers by name."""
         self.registrations: dict[str, WorkerRegistration] = {}
         self.pb = pb.Listener(master)
+        self.msgpack = msgpack.Listener(master)
         self._attendance: Attendance | None = None
         self._rows: dict[str, rows.WorkerRow] = {}
         self._turns: dict[str, defer.DeferredLock] = {}
@@ -122,7 +141,7 @@ class WorkerManager(BuildbotServiceManager):
         names = sorted(self.get_service_config(new_config))
         if any(name not in self._rows for name in names):
             self._rows = await self.master.db.write(rows.find_ids, names)
-        await self._leave_old_port(new_config)
+        await self._leave_old_ports(new_config)
         try:
             await super().reconfigServiceWithBuildbotConfig(new_config)
         finally:
@@ -139,20 +158,25 @@ class WorkerManager(BuildbotServiceManager):
         await self.master.db.write(rows.disconnect_all, self.master.masterid)
         self._control = await maybe(self.master.mq.startConsuming, self._controlled, ("control", "worker", None, None))
 
-    async def _leave_old_port(self, new_config: Any) -> None:
-        """When the port moves, everybody gives the old one up before anybody asks for the new one."""
-        port = pb_port(new_config)
-        wanted = None if port is None else normal_port(port)
-        if all(reg.pbReg is None or reg.pbReg.portstr == wanted for reg in self.registrations.values()):
-            return
-        for registration in self.registrations.values():
-            if getattr(registration.worker, "pb_port", None) is None:
-                await self.pb.updateRegistration(registration.worker.workername, None, None)
-                registration.pbReg = None
+    async def _leave_old_ports(self, new_config: Any) -> None:
+        """When a port moves, everybody gives the old one up before anybody asks for the new one."""
+        for listener, port, attribute in (
+            (self.pb, pb_port(new_config), "pbReg"),
+            (self.msgpack, msgpack_port(new_config), "msgpack_reg"),
+        ):
+            wanted = None if port is None else normal_port(port)
+            for registration in self.registrations.values():
+                held = getattr(registration, attribute)
+                if held is None or held.portstr == wanted or _has_own_port(registration):
+                    continue
+                await listener.updateRegistration(registration.worker.workername, None, None)
+                setattr(registration, attribute, None)
 
     async def _move_registrations(self, new_config: Any) -> None:
         for registration in list(self.registrations.values()):
-            if registration.pbReg is None:
+            lacks_pb = registration.pbReg is None and pb_port(new_config) is not None
+            lacks_msgpack = registration.msgpack_reg is None and msgpack_port(new_config) is not None
+            if not _has_own_port(registration) and (lacks_pb or lacks_msgpack):
                 await registration.update(registration.worker, new_config)
 
     async def row_of(self, worker: Any) -> rows.WorkerRow:

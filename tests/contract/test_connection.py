@@ -1,4 +1,4 @@
-"""What the master may expect of a connected worker: the real buildbot-worker over PB, and the scripted one."""
+"""What the master may expect of a connected worker: the real buildbot-worker over both wires, and the scripted one."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import pytest
 from twisted.internet import defer
 from twisted.internet.error import ConnectionLost
 
-from tests.support.connections import PbHost, ScriptedHost, worker_program
+from tests.support.connections import MsgpackHost, PbHost, ScriptedHost, worker_program
 
-HOSTS = {"pb": PbHost, "scripted": ScriptedHost}
+HOSTS = {"pb": PbHost, "msgpack": MsgpackHost, "scripted": ScriptedHost}
 
 
 @pytest.fixture(params=list(HOSTS))
 def host(request: pytest.FixtureRequest, tmp_path: Path, tool: Callable[[str], str]) -> Iterator[Any]:
     """A master's end without a worker yet."""
-    if request.param == "pb" and worker_program() is None:
+    if request.param != "scripted" and worker_program() is None:
         tool("buildbot-worker")
     here = HOSTS[request.param](tmp_path)
     yield here

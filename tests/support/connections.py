@@ -1,6 +1,6 @@
-"""Connected workers for the contract of connections: the real buildbot-worker over PB, and the scripted one.
+"""Connected workers for the contract of connections: the real buildbot-worker over both wires, and the scripted one.
 
-Both hosts offer the same: ``run(coroutine)``, and ``connect()``, which gives a connection whose worker has taken the
+All hosts offer the same: ``run(coroutine)``, and ``connect()``, which gives a connection whose worker has taken the
 builder ``b`` (directory ``dir``).
 """
 
@@ -15,11 +15,12 @@ from twisted.internet import defer
 from twisted.internet.task import Clock
 
 from buildmaster.base.aio import as_deferred, sleep
+from buildmaster.net.msgpack_port import MsgManager
 from buildmaster.net.pb import PBManager
 from buildmaster.net.processes import SupervisedProcess
 from buildmaster.testing.worker import Command, ScriptedWorker
 from buildmaster.worker.local import make_directory
-from buildmaster.worker.protocols.pb import Listener
+from buildmaster.worker.protocols import msgpack, pb
 from tests.support import real_reactor
 
 
@@ -27,6 +28,12 @@ def worker_program() -> str | None:
     """The real worker's program, if it is there."""
     beside = Path(sys.executable).parent / "buildbot-worker"
     return str(beside) if beside.exists() else shutil.which("buildbot-worker")
+
+
+def speak(directory: str, protocol: str) -> None:
+    """Have a worker that has its directory speak this protocol."""
+    tac = Path(directory, "buildbot.tac")
+    tac.write_text(tac.read_text().replace("protocol = 'pb'", f"protocol = {protocol!r}"))
 
 
 class Door:
@@ -71,10 +78,14 @@ class SmallMaster:
         self.reactor = reactor
         self.workers = Door()
         self.pbmanager = PBManager(reactor)
+        self.msgmanager = MsgManager(reactor)
 
 
 class PbHost:
     """The real worker as a child process, over a real port."""
+
+    protocol = "pb"
+    listener: Any = pb.Listener
 
     def __init__(self, basedir: Path) -> None:
         self.basedir = basedir
@@ -86,13 +97,14 @@ class PbHost:
         return real_reactor.run(coroutine, 60)
 
     async def connect(self) -> Any:
-        listener = Listener(self.master)
-        await as_deferred(self.master.pbmanager.startService())
+        listener = self.listener(self.master)
+        await as_deferred(listener.get_manager().startService())
         registration = await listener.updateRegistration("w", "pw", "tcp:0:interface=127.0.0.1")
         program = worker_program()
         assert program is not None
         directory = str(self.basedir / "worker")
         make_directory(program, directory, registration.getPort(), "w", "pw")
+        speak(directory, self.protocol)
         arriving = self.master.workers.next_connection()
         self.process = SupervisedProcess(
             self.clock, "worker", [program, "start", "--nodaemon", directory], on_line=lambda line: None
@@ -105,7 +117,7 @@ class PbHost:
     async def close(self) -> None:
         if self.process is not None:
             await self.process.stop()
-        await as_deferred(self.master.pbmanager.stopService())
+        await as_deferred(self.listener(self.master).get_manager().stopService())
 
     def builder_file(self, name: str) -> Path:
         """Where a file of the builder's directory lies."""
@@ -113,6 +125,13 @@ class PbHost:
 
     async def later(self, seconds: float) -> None:
         await sleep(self.clock, seconds)
+
+
+class MsgpackHost(PbHost):
+    """The real worker, over a real port, in the other protocol."""
+
+    protocol = msgpack.PROTOCOL
+    listener = msgpack.Listener
 
 
 class ScriptedHost:

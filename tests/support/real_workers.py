@@ -14,7 +14,7 @@ from buildmaster.net.processes import SupervisedProcess
 from buildmaster.testing.master import DictLoader
 from buildmaster.worker.local import make_directory
 from tests.support import real_reactor
-from tests.support.connections import worker_program
+from tests.support.connections import speak, worker_program
 
 PORT = "tcp:0:interface=127.0.0.1"
 
@@ -76,11 +76,16 @@ class Site:
         """The number of the workers' port."""
         return next(iter(self.master.workers.registrations.values())).getPBPort()
 
-    def worker(self, name: str, password: str = "pw", directory: str = ".") -> RealWorker:
+    def worker(self, name: str, password: str = "pw", directory: str = ".", protocol: str = "pb") -> RealWorker:
         """A real worker, not started yet."""
         place = self.basedir / directory
         place.mkdir(exist_ok=True)
-        made = RealWorker(place, self.port, name, password)
+        if protocol == "pb":
+            made = RealWorker(place, self.port, name, password)
+        else:
+            registration = next(iter(self.master.workers.registrations.values()))
+            made = RealWorker(place, registration.get_msgpack_port(), name, password)
+            speak(str(made.directory), protocol)
         self.workers.append(made)
         return made
 

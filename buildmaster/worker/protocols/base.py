@@ -13,7 +13,8 @@ from twisted.internet import defer
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from buildmaster.base.aio import as_deferred
+from buildmaster.base.aio import as_deferred, deferred
+from buildmaster.net.pb import normal_port
 from buildmaster.worker.protocols.patience import Patience, Timer
 
 log = Logger()
@@ -29,12 +30,35 @@ class UpdateRegistrationListener(Listener):
     def __init__(self) -> None:
         self._registrations: dict[str, tuple[str | None, Any, Any]] = {}  # name → (port, password, registration)
 
-    def updateRegistration(self, username: str, password: Any, portStr: int | str | None) -> defer.Deferred[Any]:
+    def get_manager(self) -> Any:
+        """Whoever holds the ports of this protocol."""
+        raise TypeError(f"{type(self).__name__} has no ports")
+
+    @deferred
+    async def updateRegistration(self, username: str, password: Any, portStr: int | str | None) -> Any:
         """Let ``username`` in on this port with this password from now on; None as the port: on none.
 
         The Deferred gives the registration.  Nothing is touched if nothing has changed.
         """
-        raise TypeError(f"{type(self).__name__} does not know how to register a worker")
+        portStr = None if portStr is None else normal_port(portStr)
+        old_port, old_password, registration = self._registrations.get(username, (None, None, None))
+        if registration is not None and (old_port, old_password) == (portStr, password):
+            return registration
+        if registration is not None and old_port == portStr:
+            registration.update(password, self._login)
+        else:
+            if registration is not None:
+                del self._registrations[username]
+                await registration.unregister()
+            if portStr is None:
+                return None
+            registration = await self.get_manager().register(portStr, username, password, self._login)
+        self._registrations[username] = (portStr, password, registration)
+        return registration
+
+    async def _login(self, mind: Any, workerName: str) -> Any:
+        """Make the :class:`Connection` of a worker that has proved its password."""
+        raise TypeError(f"{type(self).__name__} lets nobody in")
 
 
 class RemoteCommandImpl:

@@ -17,7 +17,6 @@ from twisted.python.failure import Failure
 from twisted.spread import banana, pb
 
 from buildmaster.base.aio import deferred
-from buildmaster.net.pb import normal_port
 from buildmaster.net.pblogin import GoAway
 from buildmaster.worker.protocols import base
 from buildmaster.worker.protocols.commands import RunningCommand
@@ -47,25 +46,6 @@ class Listener(base.UpdateRegistrationListener):
     def get_manager(self) -> Any:
         """Whoever holds the ports of this protocol."""
         return self.master.pbmanager
-
-    @deferred
-    async def updateRegistration(self, username: str, password: Any, portStr: int | str | None) -> Any:
-        """Let a worker in on this port with this password from now on; None as the port: on none."""
-        portStr = None if portStr is None else normal_port(portStr)
-        old_port, old_password, registration = self._registrations.get(username, (None, None, None))
-        if registration is not None and (old_port, old_password) == (portStr, password):
-            return registration
-        if registration is not None and old_port == portStr:
-            registration.update(password, self._login)
-        else:
-            if registration is not None:
-                del self._registrations[username]
-                await registration.unregister()
-            if portStr is None:
-                return None
-            registration = await self.get_manager().register(portStr, username, password, self._login)
-        self._registrations[username] = (portStr, password, registration)
-        return registration
 
     def before_connection_setup(self, mind: Any, workerName: str) -> None:
         """A worker has proved its password: watch its link for a host that vanished."""

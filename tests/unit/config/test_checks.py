@@ -66,7 +66,11 @@ def test_defaults():
         ("c['db'] = 'sqlite:///x'", "c['db'] must be a dictionary, not of str"),
         ("c['protocols'] = {'pb': 9989}", "c['protocols']['pb'] must be a dict"),
         ("c['protocols'] = {'pb': {'port': 'x'}}", "c['protocols']['pb']['port'] is 'x': it must be a number"),
-        ("c['protocols'] = {'pb': {'port': 1}, 'x': {'port': 'tcp:1'}}", "are the same port, tcp:1"),
+        (
+            "c['protocols'] = {'pb': {'port': 1}, 'msgpack_experimental_v7': {'port': 'tcp:1'}}",
+            "are the same port, tcp:1",
+        ),
+        ("c['protocols'] = {'msgpack': {'port': 1}}", "c['protocols']['msgpack']: there is no such protocol"),
         ("c['www'] = {'port': 9989}", "are the same port, tcp:9989"),
         ("c['www'] = []", "c['www'] must be a dictionary, not []"),
         ("c['builders'] = 3", "c['builders'] must be a list, not 3"),
