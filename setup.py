@@ -44,6 +44,7 @@ INSTALL_REQUIRES = [
     "croniter >= 2.0",
     "Jinja2 >= 3.1",
     "markdown-it-py >= 3.0",
+    "msgpack >= 1.0.8",
     "msgspec >= 0.19",
     "prometheus-client >= 0.19",
     "python-dateutil >= 2.8.2",
