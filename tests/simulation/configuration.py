@@ -17,6 +17,7 @@ from buildmaster.changes.base import PollingChangeSource
 from buildmaster.changes.reporting import Reporter
 from buildmaster.plugins import schedulers, steps, util, worker
 from tests.simulation.histories import BuilderSpec, SchedulerSpec, Setup
+from tests.simulation.telling import Teller
 
 SLOW_FILE, HANGING_FILE = 7.0, 60.0
 """Seconds that fileIsImportant takes for slow.c, and after which it is given up for hangs.c."""
@@ -146,6 +147,7 @@ def make(setup: Setup, clock: Any, missing: Collection[str], timers: float) -> d
         "schedulers": list(made.values()),
         "protocols": {"pb": {"port": 9989}},
         "change_source": [Poller()] if setup.polls else [],
+        "services": [Teller(name="teller")] if setup.polls else [],
     }
     if setup.prioritize != "none":
         config["prioritizeBuilders"] = calls.prioritize(setup.prioritize)

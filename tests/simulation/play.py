@@ -24,6 +24,7 @@ from tests.simulation.expectations import Chronicle
 from tests.simulation.faults import Crash, Directory, Faults, SimulatedKit, listening
 from tests.simulation.invariants import Rows, is_caught_up, live_problems
 from tests.simulation.people import SimulatedWorker
+from tests.simulation.telling import untold
 
 LONGEST_STOP = 300.0
 LONGEST_REST = 6000.0
@@ -367,6 +368,7 @@ class Play:
         assert self.kit is not None
         wrong = self.rows.final_problems(self.chronicle.writes_failed) + self.chronicle.problems()
         wrong += [f"nobody answers: {what}" for what, _ in self.waiting]
+        wrong += untold(self.basedir, self.rows) if self.setup.polls else []
         if wrong:
             raise Wrong("\n".join(wrong))
         self.stop_in_order(self.kit)
