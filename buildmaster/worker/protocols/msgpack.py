@@ -11,18 +11,16 @@ import stat
 from collections.abc import Iterable
 from typing import Any
 
-import attrs
 from twisted.internet import defer
 from twisted.internet.error import ConnectionLost
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 
 from buildmaster.base.aio import deferred
 from buildmaster.net.pblogin import GoAway
 from buildmaster.worker.protocols import base
 from buildmaster.worker.protocols.commands import RunningCommand
 from buildmaster.worker.protocols.info import clean_info
-from buildmaster.worker.protocols.msgpack_commands import Hidden, Place, translate, updates_of
+from buildmaster.worker.protocols.msgpack_commands import Command, OwnCommand, Place, translate, updates_of
 from buildmaster.worker.protocols.plain import plain
 from buildmaster.worker.protocols.updates import WorkerMisbehaved
 
@@ -63,44 +61,6 @@ class Listener(base.UpdateRegistrationListener):
         connection = Connection(self.master, worker, mind)
         await self.master.workers.newConnection(connection, workerName)
         return connection
-
-
-@attrs.define(eq=False)
-class Command:
-    """A command that runs on the worker, and its files."""
-
-    running: RunningCommand
-    writer: Any = None
-    reader: Any = None
-    hidden: Hidden = attrs.field(factory=Hidden)
-
-    def use(self, file: Any, method: str, *args: Any) -> Any:
-        """Have the worker use one of the files."""
-        if file is None:
-            raise WorkerMisbehaved("the command has no such file")
-        return self.running.serve(lambda: getattr(file, method)(*args))
-
-
-class OwnCommand:
-    """The owner of a command that the connection itself runs."""
-
-    def __init__(self) -> None:
-        self.values: dict[str, Any] = {}
-        self.done: defer.Deferred[None] = defer.Deferred()
-
-    def remote_update(self, updates: Any) -> None:
-        """Keep what comes."""
-        for update, _ in updates:
-            self.values |= update
-
-    def remote_complete(self, failure: Failure | None = None) -> None:
-        """It has ended."""
-        if not self.done.called:
-            self.done.callback(None) if failure is None else self.done.errback(failure)
-
-    def lost(self) -> None:
-        """The connection is lost."""
-        self.remote_complete(Failure(ConnectionLost("the connection of the worker was lost")))
 
 
 class Connection(base.Connection):

@@ -15,6 +15,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import attrs
+from twisted.internet import defer
+from twisted.internet.error import ConnectionLost
+from twisted.python.failure import Failure
+
+from buildmaster.worker.protocols.commands import RunningCommand
+from buildmaster.worker.protocols.updates import WorkerMisbehaved
 
 NAMES = {"uploadFile": "upload_file", "uploadDirectory": "upload_directory", "downloadFile": "download_file"}
 """Commands that have another name here."""
@@ -175,3 +181,41 @@ def _update_of(item: Any, hidden: Hidden) -> Any:
 
 def _text_of(value: Any) -> Any:
     return value[0] if isinstance(value, list) and len(value) == 3 else value
+
+
+@attrs.define(eq=False)
+class Command:
+    """A command that runs on the worker, and its files."""
+
+    running: RunningCommand
+    writer: Any = None
+    reader: Any = None
+    hidden: Hidden = attrs.field(factory=Hidden)
+
+    def use(self, file: Any, method: str, *args: Any) -> Any:
+        """Have the worker use one of the files."""
+        if file is None:
+            raise WorkerMisbehaved("the command has no such file")
+        return self.running.serve(lambda: getattr(file, method)(*args))
+
+
+class OwnCommand:
+    """The owner of a command that the connection itself runs."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, Any] = {}
+        self.done: defer.Deferred[None] = defer.Deferred()
+
+    def remote_update(self, updates: Any) -> None:
+        """Keep what comes."""
+        for update, _ in updates:
+            self.values |= update
+
+    def remote_complete(self, failure: Failure | None = None) -> None:
+        """It has ended."""
+        if not self.done.called:
+            self.done.callback(None) if failure is None else self.done.errback(failure)
+
+    def lost(self) -> None:
+        """The connection is lost."""
+        self.remote_complete(Failure(ConnectionLost("the connection of the worker was lost")))
