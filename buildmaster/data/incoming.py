@@ -129,9 +129,13 @@ class ChangeIntake:
 
 def _add_all(txn: Txn, new: Sequence[NewChange], src: str | None) -> list[int]:
     changeids = []
+    uids: dict[str, int] = {}
     for change in new:
-        if src is not None and change.author:
-            change = attrs.evolve(change, uid=users.find_by_attribute(txn, change.author, src, change.author))
+        author = change.author
+        if src is not None and author:
+            if author not in uids:
+                uids[author] = users.find_by_attribute(txn, author, src, author)
+            change = attrs.evolve(change, uid=uids[author])
         changeids.append(changes.add(txn, change))
     return changeids
 

@@ -44,6 +44,9 @@ DEFAULT_SKIPS_PATTERN = [r"\[ *skip *ci *\]", r"\[ *ci *skip *\]"]
 LOOKUP_DEADLINE = 4.0
 """Seconds that one question to GitHub's API may take: GitHub itself waits ten seconds for the answer to its hook."""
 
+MOST_COMMITS_AS_PROPERTY = 50
+"""Commits of a push up to which each of its changes may have all of them as the property ``github.commits``."""
+
 _EVENT = re.compile(r"[a-z0-9_]+\Z")
 _BUILT_ACTIONS = ("opened", "reopened", "synchronize")
 _BRANCH, _TAG = "refs/heads/", "refs/tags/"
@@ -138,6 +141,9 @@ class GitHubEventHandler(PullRequestMixin):
         """The commits of a push; of a new branch or a tag its newest one; of a deleted one nothing."""
         repository = pick(payload, "repository", dict)
         user = payload.get("pusher")
+        properties = self.extractProperties(payload)
+        if len(pick_list(payload, "commits")) > MOST_COMMITS_AS_PROPERTY:
+            properties.pop("github.commits", None)
         changes = self._process_change(
             payload,
             user.get("name") if isinstance(user, Mapping) else None,
@@ -145,7 +151,7 @@ class GitHubEventHandler(PullRequestMixin):
             pick(repository, "html_url"),
             repository.get("full_name") or pick(repository, "name"),
             event,
-            self.extractProperties(payload),
+            properties,
         )
         return changes, "git"
 

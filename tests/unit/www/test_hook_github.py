@@ -184,6 +184,18 @@ def test_only_new_commits_of_a_pull_request_are_changes(hooked, action):
     assert answer == (200, "no change found")
 
 
+@pytest.mark.parametrize(("count", "told"), [(50, True), (51, False)])
+def test_a_large_push_is_not_a_property_of_each_of_its_changes(using, count, told):
+    """Two thousand commits of which each holds them all are four gigabytes."""
+    hooked = using(github_property_whitelist=["github.commits", "github.ref"])
+    commits = [github_commit(f"{number:040x}") for number in range(count)]
+    push(hooked, github_push(commits=commits, head_commit=commits[-1]))
+    found = hooked.new()
+    assert [change["revision"] for change in found] == [commit["id"] for commit in commits]
+    assert {"github.commits" in properties(change) for change in found} == {told}
+    assert {properties(change)["github.ref"] for change in found} == {"refs/heads/main"}
+
+
 # -- what is refused ---------------------------------------------------------------------------------------------------
 
 
