@@ -116,7 +116,11 @@ SCHEDULERS = {
 WORKER = {
     **names("worker.base", "Worker"),
     **names("worker.docker", "DockerLatentWorker"),
+    **names("worker.ec2", "EC2LatentWorker"),
+    **names("worker.kubernetes", "KubeLatentWorker"),
+    **names("worker.libvirt", "LibVirtWorker"),
     **names("worker.local", "LocalWorker"),
+    **names("worker.openstack", "OpenStackLatentWorker"),
 }
 
 REPORTERS: dict[str, str] = {
@@ -200,6 +204,7 @@ UTIL = {
     **names("process.builder", "enforceChosenWorker"),
     **names("process.codebase", "Codebase"),
     **names("process.build_factory", "BuildFactory"),
+    **names("net.kubernetes", "KubeCtlProxyConfigLoader", "KubeHardcodedConfig", "KubeInClusterConfigLoader"),
     **names("process.logobserver", "LogLineObserver"),
     **names("process.project", "Project"),
     **names("process.users.manual", "CommandlineUserManager"),
@@ -250,6 +255,7 @@ UTIL = {
     "svn.split_file_alwaystrunk": "changes.svnpoller:split_file_alwaystrunk",
     "svn.split_file_branches": "changes.svnpoller:split_file_branches",
     "svn.split_file_projects_branches": "changes.svnpoller:split_file_projects_branches",
+    **names("worker.libvirt", "Connection"),
     **names("www.auth", "CustomAuth", "HTPasswdAuth", "RemoteUserAuth", "UserPasswordAuth"),
     **names("www.authz.authz", "Authz", "fnmatchStrMatcher", "reStrMatcher"),
     **names(

@@ -73,6 +73,7 @@ RE_EXPORTS = frozenset(
         "util.git",
         "util.git_credential",
         "util.httpclientservice",
+        "util.kubeclientservice",
         "util.lru",
         "util.maildir",
         "util.misc",
