@@ -44,7 +44,29 @@ async def accepted(response: Any, what: str) -> bool:
     return False
 
 
-class HttpStatusPush(ReporterBase):
+class SessionReporter(ReporterBase):
+    """A reporter with one session of HTTP, which ends with it."""
+
+    session_class = HTTPSession
+    _http: HTTPSession | None = None
+
+    async def open_session(self, *args: Any, **kwargs: Any) -> None:
+        """Use a new session, with these arguments of :class:`~buildmaster.net.httpclient.HTTPSession`, from now on."""
+        session = self.session_class(self, *args, **kwargs)
+        before, self._http = self._http, session  # a report that is on its way keeps the one that it began with
+        if before is not None:
+            await before.close()
+
+    @deferred
+    async def stopService(self) -> None:
+        """Stop, and close the connections."""
+        await super().stopService()
+        http, self._http = self._http, None
+        if http is not None:
+            await http.close()
+
+
+class HttpStatusPush(SessionReporter):
     """Posts each report's body as JSON; by default the build, when it starts and when it has passed or failed.
 
     :param serverUrl: the address to which is posted
@@ -63,9 +85,6 @@ class HttpStatusPush(ReporterBase):
 
     name: Any = "HttpStatusPush"
     secrets: Sequence[str] = ["auth"]
-
-    session_class = HTTPSession
-    _http: HTTPSession | None = None
 
     def checkConfig(  # type: ignore[override]
         self,
@@ -113,21 +132,7 @@ class HttpStatusPush(ReporterBase):
             generators = self._create_default_generators()
         await super().reconfigService(generators=generators, **kwargs)
         self.serverUrl = serverUrl
-        session = self.session_class(self, serverUrl, auth, headers, verify, cert, bool(debug), skip_encoding)
-        before, self._http = self._http, session  # a report that is on its way keeps the one that it began with
-        if before is not None:
-            await before.close()
-
-    @deferred
-    async def stopService(self) -> None:
-        """Stop, and close the connections."""
-        await super().stopService()
-        await self._close()
-
-    async def _close(self) -> None:
-        http, self._http = self._http, None
-        if http is not None:
-            await http.close()
+        await self.open_session(serverUrl, auth, headers, verify, cert, bool(debug), skip_encoding)
 
     def _create_default_generators(self) -> list[Any]:
         formatter = MessageFormatterFunction(lambda context: context["build"], "json")

@@ -6,14 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from buildmaster.base.aio import deferred
-from buildmaster.net.httpclient import HTTPSession
-from buildmaster.reporters.base import ReporterBase
-from buildmaster.reporters.http import REQUEST_SECONDS, accepted
+from buildmaster.reporters.http import REQUEST_SECONDS, SessionReporter, accepted
 from buildmaster.reporters.pushover import check_levels, level_of, short_generators
 from buildmaster.reporters.utils import merge_reports_prop, merge_reports_prop_take_first
 
 
-class PushjetNotifier(ReporterBase):
+class PushjetNotifier(SessionReporter):
     """Sends reports to the subscribers of a Pushjet service.
 
     :param secret: the service's secret; may be a secret of the master
@@ -24,8 +22,6 @@ class PushjetNotifier(ReporterBase):
     """
 
     secrets: Sequence[str] = ["secret"]
-    session_class = HTTPSession
-    _http: HTTPSession | None = None
 
     def checkConfig(  # type: ignore[override]
         self,
@@ -51,7 +47,7 @@ class PushjetNotifier(ReporterBase):
         await super().reconfigService(generators=generators)
         self.secret = secret
         self.levels = levels or {}
-        self._http = self.session_class(self, base_url)
+        await self.open_session(base_url)
 
     def _create_default_generators(self) -> list[Any]:
         return short_generators()

@@ -10,10 +10,8 @@ from twisted.logger import Logger
 from buildmaster.base.aio import deferred
 from buildmaster.base.errors import error
 from buildmaster.base.results import CANCELLED, EXCEPTION, FAILURE, SUCCESS, WARNINGS
-from buildmaster.net.httpclient import HTTPSession
-from buildmaster.reporters.base import ReporterBase
 from buildmaster.reporters.generators.build import BuildStatusGenerator
-from buildmaster.reporters.http import REQUEST_SECONDS, accepted
+from buildmaster.reporters.http import REQUEST_SECONDS, SessionReporter, accepted
 from buildmaster.reporters.message import MessageFormatter
 from buildmaster.reporters.utils import merge_reports_prop, merge_reports_prop_take_first
 
@@ -60,7 +58,7 @@ def check_levels(kind: str, name: str, levels: Any, least: int, most: int) -> No
             error(f"{kind}: {name} of {key!r} must be a number from {least} to {most}, not {value!r}")
 
 
-class PushoverNotifier(ReporterBase):
+class PushoverNotifier(SessionReporter):
     """Sends reports to a user or group of Pushover.
 
     :param user_key: the user's or group's key; may be a secret
@@ -74,8 +72,6 @@ class PushoverNotifier(ReporterBase):
 
     secrets: Sequence[str] = ["user_key", "api_token"]
     base_url = "https://api.pushover.net"
-    session_class = HTTPSession
-    _http: HTTPSession | None = None
 
     def checkConfig(  # type: ignore[override]
         self,
@@ -112,7 +108,7 @@ class PushoverNotifier(ReporterBase):
         self.api_token = api_token
         self.priorities = priorities or {}
         self.otherParams = otherParams or {}
-        self._http = self.session_class(self, self.base_url)
+        await self.open_session(self.base_url)
 
     def _create_default_generators(self) -> list[Any]:
         return short_generators()

@@ -8,13 +8,11 @@ from typing import Any
 from buildmaster.base.aio import deferred
 from buildmaster.base.errors import error
 from buildmaster.base.times import datetime2epoch
-from buildmaster.net.httpclient import HTTPSession
-from buildmaster.reporters.base import ReporterBase
 from buildmaster.reporters.generators.build import BuildStartEndStatusGenerator
-from buildmaster.reporters.http import REQUEST_SECONDS, accepted
+from buildmaster.reporters.http import REQUEST_SECONDS, SessionReporter, accepted
 
 
-class ZulipStatusPush(ReporterBase):
+class ZulipStatusPush(SessionReporter):
     """Tells a Zulip server of builds, when they start and when they have finished.
 
     :param endpoint: the server's address
@@ -27,8 +25,6 @@ class ZulipStatusPush(ReporterBase):
 
     name: Any = "ZulipStatusPush"
     secrets: Sequence[str] = ["token"]
-    session_class = HTTPSession
-    _http: HTTPSession | None = None
 
     def checkConfig(  # type: ignore[override]
         self,
@@ -65,7 +61,7 @@ class ZulipStatusPush(ReporterBase):
         await super().reconfigService(generators=generators)
         self.token = token
         self.stream = stream
-        self._http = self.session_class(self, endpoint, verify=verify, debug=bool(debug))
+        await self.open_session(endpoint, verify=verify, debug=bool(debug))
 
     def _create_default_generators(self) -> list[Any]:
         return [BuildStartEndStatusGenerator()]
