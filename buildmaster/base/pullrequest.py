@@ -29,8 +29,11 @@ class PullRequestMixin:
 
 
 def _flattened(name: str, value: Any) -> Iterator[tuple[str, Any]]:
-    if not isinstance(value, Mapping):
-        yield name, value
-        return
-    for key, item in value.items():
-        yield from _flattened(f"{name}.{key}", item)
+    """The names and values of a nested dictionary, however deep it is."""
+    left = [(name, value)]
+    while left:
+        name, value = left.pop()
+        if isinstance(value, Mapping):
+            left += [(f"{name}.{key}", item) for key, item in reversed(list(value.items()))]
+        else:
+            yield name, value

@@ -117,3 +117,21 @@ def test_a_damaged_payload_is_read_or_refused(what):
                 shown = "gone" if damage is GONE else repr(damage)
                 pytest.fail(f"{'.'.join(map(str, path))} {shown}: {type(error).__name__}: {error}")
     assert refused > 0
+
+
+@pytest.mark.parametrize("depth", [100, 400, 900, 3000, 100_000])
+def test_a_payload_of_any_depth_is_read_or_refused(depth):
+    handler = GitHubHandler(None, dict(GITHUB[1]))
+    deep = b'{"a":' * depth + b"1" + b"}" * depth
+    body = json.dumps(given.github_push()).encode()[:-1] + b', "deep": ' + deep + b"}"
+    request = DummyRequest([b"github"])
+    request.content = BytesIO(body)
+    request.args = {}
+    for name, value in {b"Content-Type": b"application/json", b"X-GitHub-Event": b"push"}.items():
+        request.requestHeaders.setRawHeaders(name, [value])
+    try:
+        changes, _src = result_of(as_deferred(maybe(handler.getChanges, request)))
+    except ValueError as refused:
+        assert "nested too deeply" in str(refused)
+    else:
+        assert checked({**NOTHING_GIVEN, **add_change_arguments(changes[0])}, 0).revision == given.FIRST
