@@ -16,7 +16,7 @@ import functools
 import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import Distribution, EntryPoint, entry_points
 from typing import Any
 
 from buildmaster.base.errors import PluginDBError
@@ -130,7 +130,13 @@ def only(what: str, candidates: list[EntryPoint]) -> EntryPoint:
 
 def package_of(found: EntryPoint) -> str:
     """Name and version of the package that an entry point belongs to."""
-    return f"{found.dist.name} {found.dist.version}" if found.dist is not None else "an unknown package"
+    return " ".join(_name_and_version(found.dist)) if found.dist is not None else "an unknown package"
+
+
+@functools.cache
+def _name_and_version(package: Distribution) -> tuple[str, str]:
+    # each look at a name reads the package's metadata again, and a package has hundreds of entry points
+    return package.name, package.version
 
 
 class Registry:
@@ -170,7 +176,10 @@ def add_claim(claims: list[EntryPoint], found: EntryPoint) -> None:
 
 def skipped(found: EntryPoint) -> bool:
     """Whether an entry point is one of Buildbot's own."""
-    return found.dist is not None and re.sub(r"[-_.]+", "-", found.dist.name).lower() == SKIPPED_DISTRIBUTION
+    if found.dist is None:
+        return False
+    name, _ = _name_and_version(found.dist)
+    return re.sub(r"[-_.]+", "-", name).lower() == SKIPPED_DISTRIBUTION
 
 
 _registry = Registry()

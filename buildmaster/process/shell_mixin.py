@@ -71,9 +71,9 @@ class ShellMixin:
                     del rest[name]
             elif name in rest and name != "workdir":
                 setattr(self, name, rest.pop(name))
-        for name in rest:
-            if name not in type(self).known_arguments():  # type: ignore[attr-defined]
-                error(f"invalid {type(self).__name__} argument {name!r}")
+        for name in sorted(set(rest) - set(type(self).known_arguments())):  # type: ignore[attr-defined]
+            error(f"invalid {type(self).__name__} argument {name!r}")
+            del rest[name]
         return rest
 
     @deferred

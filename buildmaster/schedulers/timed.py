@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from croniter import croniter
@@ -155,7 +155,7 @@ def _cron(times: Sequence[Any]) -> str:
 def _field(value: Any, weekday: bool = False) -> str:
     if isinstance(value, int):
         return str((value + 1) % 7 if weekday else value)
-    if isinstance(value, list | tuple):
+    if isinstance(value, Iterable) and not isinstance(value, str):
         return ",".join(_field(one, weekday) for one in value)
     return str(value)
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from importlib.metadata import EntryPoint
-from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -12,10 +11,17 @@ from buildmaster.base.errors import PluginDBError
 from buildmaster.plugins import Namespace, PluginNotFound, Registry, get_plugins
 
 
+class Package(NamedTuple):
+    """What is read of an installed distribution."""
+
+    name: str
+    version: str
+
+
 def entry(group: str, name: str, value: str, package: str = "ours", version: str = "1.0") -> EntryPoint:
     """An entry point of an installed package."""
     found = EntryPoint(name, value, group)
-    return found._for(SimpleNamespace(name=package, version=version))  # type: ignore[attr-defined]
+    return found._for(Package(package, version))  # type: ignore[attr-defined]
 
 
 def namespace(name: str, *entries: EntryPoint) -> Namespace:
