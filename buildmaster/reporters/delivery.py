@@ -88,6 +88,7 @@ class Outbox:
         self._giving_up: Any = None
         self._consumer: Consumer | None = None
         self._turn: LoopingCall | None = None
+        self._waits = False  # for another master
 
     @property
     def wanted(self) -> list[tuple[str | None, ...]]:
@@ -110,10 +111,14 @@ class Outbox:
             return
         try:
             if not await self._master.db.write(turns.take, cursor_name(self._name), self._master.masterid):
+                if not self._waits:
+                    self._waits = True
+                    log.info("reporter {name}: another master reports, this one waits", name=self._name)
                 return
         except Exception:  # policy: retry with the next turn
             log.failure("reporter {name} could not take its turn; it is tried again", name=self._name)
             return
+        self._waits = False
         if self._consumer is None and self._turn is not None:
             await self._begin()
 
