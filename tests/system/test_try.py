@@ -113,7 +113,7 @@ def newest(live):
     return builder, build["results"], printed, buildset
 
 
-@pytest.mark.parametrize("kind", ["git", "hg", "svn"])
+@pytest.mark.parametrize("kind", ["git", "svn"])
 def test_our_client_waits_for_the_build(live, places, kind):
     options = ("--wait", f"--vc={kind}", "-b", kind, "--property", "p=1", "-C", "why")
     rc, said = client(live, places, f"{kind}-copy", "buildmaster", "--passwd=pw", *options)
@@ -127,12 +127,13 @@ def test_our_client_waits_for_the_build(live, places, kind):
 
 
 def test_buildbots_client_waits_for_the_build(live, places):
-    options = ("--wait", "--vc=git", "--builder=git", "--properties=p=1,q=2", "--who=Me")
-    rc, said = client(live, places, "git-copy", "buildbot", "--passwd=pw", *options)
+    options = ("--wait", "--vc=hg", "--builder=hg", "--properties=p=1,q=2", "--who=Me")
+    rc, said = client(live, places, "hg-copy", "buildbot", "--passwd=pw", *options)
     assert rc == 0, said
-    assert "git: success (build successful)" in said
+    assert "hg: success (build successful)" in said
     builder, results, printed, buildset = newest(live)
-    assert (builder, results, printed, buildset["reason"]) == ("git", 0, ["changed"], "'try' job by user Me")
+    assert (builder, results, printed, buildset["reason"]) == ("hg", 0, ["changed"], "'try' job by user Me")
+    assert buildset["sourcestamps"][0]["revision"] == places["hg"].head()
     rc, said = client(live, places, "git-copy", "buildbot", "--passwd=pw", "--get-builder-names")
     assert [line.strip() for line in said.splitlines() if line.strip() in ("git", "hg", "svn")] == ["git", "hg", "svn"]
 
