@@ -71,7 +71,7 @@ class AbstractWorker(Identity, BuildbotService):
         self.taken = WorkerLocks(self)
         self.lastMessageReceived: float = 0
         self.last_connection: float | None = None
-        self.session = Session(self.workername, self._attach, self._attached, self._detach)
+        self.master_session = Session(self.workername, self._attach, self._attached, self._detach)
         self.quarantine = Quarantine(self)
         self._paused = False
         self._pause_reason: str | None = None
@@ -140,9 +140,9 @@ class AbstractWorker(Identity, BuildbotService):
         self.updateLocks()
         if self.registration is not None:
             await self.registration.update(self, self.master.config)
-        if self.session.state == PRESENT:
+        if self.master_session.state == PRESENT:
             self.conn.start_keepalive(self.keepalive_interval)
-        elif missed != (self.notify_on_missing, self.missing_timeout) and self.session.state == ABSENT:
+        elif missed != (self.notify_on_missing, self.missing_timeout) and self.master_session.state == ABSENT:
             self.startMissingTimer()
 
     async def _follow_machine(self, machine_name: str | None) -> None:
@@ -230,7 +230,7 @@ class AbstractWorker(Identity, BuildbotService):
             self.machine = None
         if self.conn is not None:
             await self.disconnect()
-        await self.session.over()
+        await self.master_session.over()
         self.stopMissingTimer()
         await super().stopService()
 
@@ -327,7 +327,7 @@ class AbstractWorker(Identity, BuildbotService):
     @deferred
     async def attachBuilder(self, builder: Any) -> None:
         """Give this worker to a builder; nothing happens before the worker knows its builders."""
-        if self.session.state == PRESENT:
+        if self.master_session.state == PRESENT:
             await maybe(builder.attached, self, self.worker_commands)
 
     @deferred
@@ -336,7 +336,7 @@ class AbstractWorker(Identity, BuildbotService):
         if self.conn is not None:
             conn = self.conn
             conn.loseConnection()
-            await self.session.over()
+            await self.master_session.over()
 
     def messageReceivedFromWorker(self) -> None:
         """Something has come from the worker."""
@@ -478,7 +478,7 @@ class AbstractWorker(Identity, BuildbotService):
 
     def waitForCompleteShutdown(self) -> defer.Deferred[None]:
         """Fires when the worker is gone."""
-        return self.session.over()
+        return self.master_session.over()
 
     @deferred
     async def controlWorker(self, key: Iterable[str], params: dict[str, Any] | None) -> None:

@@ -201,18 +201,24 @@ class EC2LatentWorker(AbstractLatentWorker):
                 self._ec2 = self._connect(self.region)
             return self._ec2
 
-    def _connect(self, region: str) -> Any:
+    @property
+    def session(self) -> Any:
+        """boto3's session: the one that was given, or one with the account's keys; for use in threads."""
         import boto3
-        from botocore.config import Config
 
         identifier, secret, path, session = self._account
-        if session is None:
-            default = os.path.expanduser(ID_FILE)
-            if identifier is None and (path is not None or os.path.exists(default)):
-                identifier, secret = read_id_file(os.path.expanduser(path) if path is not None else default)
-            session = boto3.session.Session(identifier, secret, region_name=region)
+        if session is not None:
+            return session
+        default = os.path.expanduser(ID_FILE)
+        if identifier is None and (path is not None or os.path.exists(default)):
+            identifier, secret = read_id_file(os.path.expanduser(path) if path is not None else default)
+        return boto3.session.Session(identifier, secret, region_name=self.region)
+
+    def _connect(self, region: str) -> Any:
+        from botocore.config import Config
+
         limits = Config(connect_timeout=10, read_timeout=60, retries={"max_attempts": 4, "mode": "standard"})
-        return session.resource("ec2", region_name=region, config=limits)
+        return self.session.resource("ec2", region_name=region, config=limits)
 
     def get_image(self) -> Any:
         """The image to start, as boto3 has it; a subclass may choose another.  Called in a thread.

@@ -258,12 +258,12 @@ class WorkerManager(BuildbotServiceManager):
                 raise GoAway(f"worker {workerName!r} left before it was its turn")
             self.connections[workerName] = conn
             conn.notifyOnDisconnect(lambda: self._gone(workerName, conn))
-            worker.session.arrive(conn)
+            worker.master_session.arrive(conn)
         finally:
             turn.release()
 
     async def _make_room(self, worker: Any, newcomer: Any) -> None:
-        old = worker.session.conn
+        old = worker.master_session.conn
         if old is None:
             return
         if old.connected:
@@ -282,7 +282,7 @@ class WorkerManager(BuildbotServiceManager):
                 )
                 raise Refused(f"rejecting duplicate worker: {worker.workername} is connected from {old.get_peer()}")
             old.loseConnection()
-        await worker.session.over()
+        await worker.master_session.over()
 
     def _gone(self, name: str, conn: Any) -> None:
         if self.connections.get(name) is conn:

@@ -90,7 +90,7 @@ def test_a_worker_that_answers_nothing_is_disconnected(kit: MemoryMaster) -> Non
     made.silent = True
     kit.wait_for(made.connect())
     kit.advance(130)
-    assert live(kit).session.state == "absent"
+    assert live(kit).master_session.state == "absent"
     assert not made.conn.connected
 
 
@@ -99,7 +99,7 @@ def test_a_worker_whose_info_is_nonsense_is_disconnected(kit: MemoryMaster) -> N
     made.info = ["a", "list"]
     kit.wait_for(made.connect())
     kit.pump()
-    assert live(kit).session.state == "absent"
+    assert live(kit).master_session.state == "absent"
     assert connect(kit).conn.connected
 
 
@@ -456,7 +456,7 @@ def test_two_hundred_workers_with_ten_builders_attach_in_a_few_statements(tmp_pa
     for each in fleet:
         each.connect()
     kit.pump()
-    assert all(live(kit, each.name).session.state == "present" for each in fleet)
+    assert all(live(kit, each.name).master_session.state == "present" for each in fleet)
     spent = kit.master.db.counters - before
     assert spent["batches"] <= 5
     assert spent["statements"] <= 40

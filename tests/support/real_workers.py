@@ -100,7 +100,7 @@ class Site:
     async def attached(self, name: str) -> Any:
         """The live worker, once it is attached."""
         live = self.master.workers.getWorkerByName(name)
-        await self.until(lambda: live.session.state == "present", f"worker {name} attaches")
+        await self.until(lambda: live.master_session.state == "present", f"worker {name} attaches")
         return live
 
     async def get(self, *path: Any, **query: Any) -> Any:

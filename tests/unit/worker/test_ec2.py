@@ -254,5 +254,5 @@ def test_keys_may_be_secrets(begin: Any, cloud: Any) -> None:
     kit.change()
     kit.advance(6)
     assert len(live(cloud)) == 1
-    found = kit.w1.ec2.meta.client._request_signer._credentials
+    found = kit.w1.session.get_credentials()
     assert (found.access_key, found.secret_key) == ("one", "two")
