@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -78,3 +79,20 @@ def back_up(url: Any) -> str:
     except sqlite3.Error as e:
         raise Failed(f"{source} could not be copied to {copy}: {e}. Nothing was changed") from None
     return f"{source} copied to {copy}"
+
+
+@contextlib.contextmanager
+def told_in_words(*urls: str) -> Iterator[None]:
+    """What goes wrong with one of these databases becomes a :class:`~buildmaster.cli.main.Failed` without passwords."""
+    from buildmaster.db import copying, dialects, migrate
+    from buildmaster.life.words import hide_password
+
+    try:
+        yield
+    except (dialects.DatabaseUrlError, migrate.SchemaError, copying.CopyFailed) as e:
+        raise Failed(str(e)) from None
+    except Failed:
+        raise
+    except Exception as e:  # policy: the database library's own, told with its place
+        shown = " or ".join(hide_password(url) for url in urls)
+        raise Failed(f"The database {shown} cannot be used: {getattr(e, 'orig', e)}") from None

@@ -13,7 +13,10 @@ import click
 
 VERBS = {
     "checkconfig": "Check a configuration without running it.",
+    "cleanupdb": "Make a master's database smaller.",
+    "copy-db": "Copy a master's database into another one.",
     "create-master": "Make a directory for a new master.",
+    "dataspec": "Write a description of the data API.",
     "quickstart": "From a git repository to a first build in one command.",
     "reconfig": "Let a running master read its configuration again.",
     "restart": "Stop a master and start it again.",

@@ -60,18 +60,18 @@ def upgrade(directory: MasterDirectory, say: Any, replace: bool, no_backup: bool
     say(f"{directory.path} is up to date")
 
 
-def configuration(directory: MasterDirectory) -> Any:
-    """The configuration, which tells about the database."""
+def configuration(directory: MasterDirectory, done: str = "upgraded") -> Any:
+    """The configuration, which tells about the database; ``done`` is what is to be done with it."""
     from buildmaster.life.loading import config_loader
 
     file = directory.config_file()
     if not file.exists():
-        raise Failed(f"{file} does not exist, and it tells which database is to be upgraded. Write it first")
+        raise Failed(f"{file} does not exist, and it tells which database is to be {done}. Write it first")
     try:
         return config_loader(str(directory.path), file.name).loadConfig()
     except ConfigErrors as e:
         errors = "\n".join(f"  {message}" for message in e.errors)
-        raise Failed(f"{file} is not a valid configuration; nothing was upgraded:\n{errors}") from None
+        raise Failed(f"{file} is not a valid configuration; nothing was {done}:\n{errors}") from None
 
 
 def rendered_database(config: Any) -> Any:

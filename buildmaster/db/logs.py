@@ -5,7 +5,7 @@ Pieces travel in the bulk lane; the log's own row in the main one.  Compression 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import attrs
@@ -179,14 +179,15 @@ def join_chunks(txn: Txn, logid: int, how: Compression = ALWAYS, limit: int = 20
     ).all()
     method = how.at(sum(row.raw_bytes for row in metadata))
     saved = 0
-    for group in _groups([(row.first_line, row.raw_bytes) for row in metadata]):
+    for group in groups([(row.first_line, row.raw_bytes) for row in metadata]):
         if len(group) > 1 and limit > 0:
             saved += _join_group(txn, logid, group, method)
             limit -= len(group)
     return saved
 
 
-def _groups(sizes: list[tuple[int, int]]) -> Iterator[list[int]]:
+def groups(sizes: list[tuple[int, int]]) -> Iterator[list[int]]:
+    """Which neighbouring pieces, of (first line, bytes), make one full piece together; their first lines."""
     group: list[int] = []
     total = 0
     for first_line, size in sizes:
@@ -201,11 +202,26 @@ def _groups(sizes: list[tuple[int, int]]) -> Iterator[list[int]]:
 def _join_group(txn: Txn, logid: int, group: list[int], method: str) -> int:
     here = (_chunks.c.logid == logid, _chunks.c.first_line.between(group[0], group[-1]))
     rows = txn.conn.execute(sa.select(_chunks).where(*here).order_by(_chunks.c.first_line)).all()
+    txn.execute(sa.delete(_chunks).where(*here))
+    joined = join(rows, method)
+    txn.insert(_chunks, **joined)
+    return sum(len(row.content) for row in rows) - len(joined["content"])
+
+
+def join(rows: Sequence[Any], method: str) -> dict[str, Any]:
+    """The row for the text of these neighbouring rows of one log, compressed by ``method``."""
     content = b"".join(log_text.decompress(row.content, row.compression) for row in rows)
     runs = [run for row in rows for run in log_text.parse_runs(row.channels)]
-    txn.execute(sa.delete(_chunks).where(*here))
-    _insert_chunk(txn, logid, rows[0].first_line, rows[-1].last_line, log_text.format_runs(runs), content, method)
-    return sum(len(row.content) for row in rows) - len(log_text.compress(content, method)[1])
+    number, packed = log_text.compress(content, method)
+    return {
+        "logid": rows[0].logid,
+        "first_line": rows[0].first_line,
+        "last_line": rows[-1].last_line,
+        "raw_bytes": len(content),
+        "compression": number,
+        "channels": log_text.format_runs(runs),
+        "content": packed,
+    }
 
 
 def delete_old(txn: Txn, older_than: float, after: int = 0, limit: int = 100) -> tuple[int, int | None]:

@@ -24,6 +24,9 @@ DOCUMENTED = {
     "sendchange": "--master -m --auth -a --who -W --repository -R --vc -s --project -P --branch -b --category -C "
     "--codebase --revision -r --revision_file --property -p --comments -c --logfile -F --when -w --revlink -l "
     "--encoding -e",
+    "cleanupdb": "--quiet -q --force -f",
+    "copy-db": "--quiet -q --ignore-fk-error-rows",
+    "dataspec": "--out -o --global -g",
     "user": "--master -m --username -u --passwd -p --op --bb_username --bb_password --ids --info",
 }
 """Buildbot's options for the verbs that we have."""
