@@ -36,6 +36,7 @@ TOOLS: dict[str, tuple[str, ...]] = {
     "slapd": ("slapd", "/usr/sbin/slapd"),
     "slapadd": ("slapadd", "/usr/sbin/slapadd"),
     "dockerd": ("dockerd", "/usr/sbin/dockerd"),
+    "qemu-img": ("qemu-img",),
     "libvirt": (f"/usr/lib/python3/dist-packages/libvirtmod.cpython-{sys.version_info[0]}{sys.version_info[1]}-*.so",),
 }
 """System programs that tests may ask for: name → where to look, the first that is there."""

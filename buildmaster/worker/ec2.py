@@ -112,7 +112,10 @@ class EC2LatentWorker(AbstractLatentWorker):
         self._making = threading.Lock()
         self._start: Start | None = None
         super().__init__(*args, **kwargs)
-        self._take(bound(EC2LatentWorker.checkConfig, (self, *args), kwargs))  # a subclass's constructor may look at it
+        try:
+            self._take(bound(EC2LatentWorker.checkConfig, (self, *args), kwargs))  # for a subclass's constructor
+        except (AttributeError, TypeError, ValueError):
+            log.debug("what is wrong with the arguments of {name!r} has been told", name=self.name)
 
     def checkConfig(  # type: ignore[override]
         self,

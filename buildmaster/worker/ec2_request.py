@@ -74,6 +74,9 @@ def check_block_devices(place: str, given: Any) -> None:
 
 def check_volumes(place: str, volumes: Any) -> None:
     """Report ``volumes`` that are no pairs."""
+    if not isinstance(volumes, list | tuple | None):
+        error(f"{place}: volumes must be a list of pairs (volume id, device name), not {volumes!r}")
+        return
     for volume in volumes or ():
         if not (isinstance(volume, list | tuple) and len(volume) == 2):
             error(f"{place}: volumes must hold pairs (volume id, device name), not {volume!r}")

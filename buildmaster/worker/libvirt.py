@@ -140,6 +140,7 @@ class LibVirtWorker(AbstractLatentWorker):
         """libvirt's connection, made anew if the last one is dead."""
         import libvirt
 
+        libvirt.registerErrorHandler(_say_nothing, None)  # errors are raised too; by default they also go to stderr
         kept = self._hypervisor
         if kept is None or kept[0] != uri or not kept[1].isAlive():
             self._hypervisor = kept = (uri, libvirt.open(uri))
@@ -277,6 +278,10 @@ class LibVirtWorker(AbstractLatentWorker):
         if image is not None and image == self._image_to_remove():
             await self._remove_image()
         return False
+
+
+def _say_nothing(context: Any, told: Any) -> None:
+    """libvirt's error handler."""
 
 
 def arranged(connection: Any, hd_image: Any, base_image: Any, uri: Any, xml: Any) -> tuple[Any, Any, Any, Any]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from buildmaster.base.errors import ConfigErrors
+from buildmaster.base.errors import ConfigErrors, capture_config_errors
 from buildmaster.base.results import EXCEPTION, RETRY, SUCCESS
 from buildmaster.plugins import util, worker
 from buildmaster.worker.ec2 import RUNNING, TERMINATED
@@ -246,6 +246,12 @@ def test_small_rules(tmp_path: Path) -> None:
 def test_mistakes_are_told(options: Any, words: str) -> None:
     with pytest.raises(ConfigErrors, match=words):
         make(**options)
+
+
+def test_all_mistakes_are_told_at_once() -> None:
+    with capture_config_errors() as told:
+        make(volumes=5, tags=[1], block_device_map=7)
+    assert len(told.errors) == 3
 
 
 def test_keys_may_be_secrets(begin: Any, cloud: Any) -> None:

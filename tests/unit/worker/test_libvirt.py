@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from buildmaster.plugins import util, worker
 from buildmaster.worker.latent import States
 from buildmaster.worker.libvirt import METADATA, arranged
 from tests.support.clouds import CloudKit, config, libvirt_module
+from tests.support.real_workers import Site
 
 pytestmark = pytest.mark.taken_with("libvirt")
 
@@ -26,7 +29,6 @@ XML = "<domain type='test'><name>{name}</name><memory>1000</memory><os><type>hvm
 def hypervisor() -> Iterator[Any]:
     """A connection that keeps the driver's memory."""
     libvirt = libvirt_module()
-    libvirt.registerErrorHandler(lambda context, error: None, None)
     connection = libvirt.open(URI)
     for domain in connection.listAllDomains():
         if domain.isActive():
@@ -137,6 +139,30 @@ def test_without_qemu_img_there_is_no_base_image(begin: Any, tmp_path: Path, mon
     kit.change()
     assert kit.results() == [EXCEPTION]
     assert "base_image needs qemu-img on the master's host" in kit.told()
+
+
+@pytest.mark.needs("qemu-img")
+def test_a_disk_is_made_on_top_of_another_and_removed_then(hypervisor: Any, tmp_path: Path) -> None:
+    base, disk = tmp_path / "base.img", tmp_path / "vm.qcow2"
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", str(base), "1M"], check=True)
+
+    def config_of() -> dict[str, Any]:
+        made = worker.LibVirtWorker("w1", "pw", str(disk), str(base), uri=URI, build_wait_timeout=0)
+        return config(lambda: made)
+
+    site = Site(tmp_path, config_of)
+
+    async def story() -> None:
+        await site.start()
+        await site.master.data.updates.addChange(author="me", revision="1", files=["f"], comments="c")
+        await site.until(lambda: running(hypervisor) == ["w1"], "the machine runs")
+        said = json.loads(subprocess.run(["qemu-img", "info", "--output=json", str(disk)], capture_output=True).stdout)
+        assert (said["format"], said["backing-filename"]) == ("qcow2", str(base))
+        await site.stop()
+        assert running(hypervisor) == []
+        assert not disk.exists()
+
+    site.run(story())
 
 
 # -- where the connection is given -----------------------------------------------------------------------------------
