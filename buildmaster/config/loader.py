@@ -128,7 +128,10 @@ def _new_module(basedir: str, filename: str) -> types.ModuleType:
 
 
 def _compile(filename: str) -> types.CodeType:
-    code: types.CodeType = compile(Path(filename).read_bytes(), filename, "exec", dont_inherit=True)
+    source = Path(filename).read_bytes()
+    if b"\0" in source:  # what Python raises then depends on its release
+        raise SyntaxError("source code string cannot contain null bytes")
+    code: types.CodeType = compile(source, filename, "exec", dont_inherit=True)
     return code
 
 

@@ -52,7 +52,7 @@ def claim_and_add(
 ) -> Started:
     """Claim requests and store their builds; returns those that were got: request → build, and request → its data.
 
-    The data are those of the requests in ``load``; ``naming`` tells of each request which virtual builder it names.
+    The data are those of the requests in ``load``; ``naming`` tells which virtual builder a request may name.
     """
     claimed = requests.claim(txn, claims, masterid)
     loaded = loading.of_requests(txn.conn, [claimed[requestid] for requestid in load if requestid in claimed])
@@ -61,7 +61,8 @@ def claim_and_add(
     for one in claims:
         if one.requestid not in claimed or one.requestid in rows:
             continue
-        other = naming[one.requestid].named(loaded.get(one.requestid))
+        names = naming.get(one.requestid)
+        other = None if names is None else names.named(loaded.get(one.requestid))
         builderid = one.builderid if other is None else builders.find_virtual(txn, other)
         number = numbers.get(builderid) or builds.next_number(txn, builderid)
         numbers[builderid] = number + 1

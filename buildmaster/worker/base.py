@@ -278,7 +278,7 @@ class AbstractWorker(Identity, BuildbotService):
         """The session is whole: builds may come."""
         log.info("worker {name!r} attached from {peer}", name=self.workername, peer=conn.get_peer())
         conn.start_keepalive(self.keepalive_interval)
-        # "buildbot-worker start" waits for this line in the worker's log; whether it is printed is nobody's concern here
+        # "buildbot-worker start" waits for this line in the worker's log
         as_deferred(conn.remotePrint("attached")).addErrback(lambda _: None)
         self.last_connection = self.master.reactor.seconds()
         await maybe(self.botmaster.worker_attached, self)

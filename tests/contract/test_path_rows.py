@@ -163,11 +163,11 @@ def test_claims_are_numbered_builds_of_what_was_still_pending(rows: Rows) -> Non
     ids = [rows.add(mode=None)[1][0] for _ in range(3)]
     rows.write(requests.cancel, ids[1], "no")
     claims = [requests.Claim(i, 1, None) for i in ids]
-    got, loaded = rows.write(claim_and_add, claims, rows.masterid, rows.db.epoch, ids)
+    got, loaded = rows.write(claim_and_add, claims, rows.masterid, rows.db.epoch, ids, {})
     assert {i: row.number for i, row in got.items()} == {ids[0]: 1, ids[2]: 2}
     assert sorted(loaded) == [ids[0], ids[2]]
     assert [rows.state(i) for i in ids] == [("CLAIMED", None), ("COMPLETE", CANCELLED), ("CLAIMED", None)]
-    assert rows.write(claim_and_add, claims, rows.masterid, rows.db.epoch, [])[0] == {}
+    assert rows.write(claim_and_add, claims, rows.masterid, rows.db.epoch, [], {})[0] == {}
 
 
 @pytest.mark.only_on("postgresql", "mariadb")
@@ -178,8 +178,8 @@ def test_of_two_masters_that_claim_the_same_requests_each_is_served_by_one(place
     pending = []
     for start in range(0, 40, 4):
         part = claims[start : start + 4]
-        pending.append((rows, rows.db.write(claim_and_add, part, rows.masterid, rows.db.epoch, [])))
-        pending.append((other, other.db.write(claim_and_add, part, other.masterid, other.db.epoch, [])))
+        pending.append((rows, rows.db.write(claim_and_add, part, rows.masterid, rows.db.epoch, [], {})))
+        pending.append((other, other.db.write(claim_and_add, part, other.masterid, other.db.epoch, [], {})))
     won: dict[int, int] = {}
     for master, deferred in pending:
         try:
@@ -274,7 +274,7 @@ def test_a_poll_stores_its_changes_with_the_pollers_state(rows: Rows) -> None:
 
 def test_the_survey_finds_what_nobody_runs(rows: Rows) -> None:
     parent = rows.add(mode=None)[1][0]
-    got, _ = rows.write(claim_and_add, [requests.Claim(parent, 1, None)], rows.masterid, rows.db.epoch, [])
+    got, _ = rows.write(claim_and_add, [requests.Claim(parent, 1, None)], rows.masterid, rows.db.epoch, [], {})
     build = got[parent]
     child = rows.add(mode=None, waited_for=True, parent_buildid=build.buildid)[1][0]
     lonely = rows.add(mode=None)[1][0]

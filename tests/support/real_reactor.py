@@ -21,8 +21,8 @@ def run(work: Awaitable[Any], timeout: float = 60.0) -> Any:
     """The result of a coroutine or Deferred; raises what it raised, or TimeoutError after ``timeout`` seconds."""
     global _started
     if not _started:
-        # The pool is stopped by a reactor's shutdown, which never comes: its threads may not keep the process alive, nor
-        # may those that begin with the reactor because work waits for them.
+        # The pool is stopped by a reactor's shutdown, which never comes: its threads may not keep the process alive,
+        # nor may those that begin with the reactor because work waits for them.
         reactor.getThreadPool().threadFactory = functools.partial(threading.Thread, daemon=True)
         reactor.startRunning(installSignalHandlers=True)  # for the ends of children
         signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -16,6 +16,12 @@ PATCHED = ".buildbot-patched"
 """A file in the workdir that says: a patch was applied here, clean up before the next checkout."""
 
 
+async def environment_of(step: Any) -> dict[str, Any] | None:
+    """The environment of a step's commands: the builder's, rendered, and over it the step's own."""
+    of_builder = getattr(step.build.builder.config, "env", None)
+    return {**await maybe(step.build.render, of_builder), **(step.env or {})} if of_builder else step.env
+
+
 class Source(BuildStep, CompositeStepMixin):
     """The base of all source steps.
 
@@ -149,9 +155,7 @@ class Source(BuildStep, CompositeStepMixin):
     @deferred
     async def run(self) -> int:
         branch, revision, patch = self.branch, None, None
-        of_builder = getattr(self.build.builder.config, "env", None)
-        if of_builder:
-            self.env = {**await maybe(self.build.render, of_builder), **(self.env or {})}
+        self.env = await environment_of(self)
         if not self.alwaysUseLatest:
             stamp = self.build.getSourceStamp(self.codebase)
             self.sourcestamp = stamp

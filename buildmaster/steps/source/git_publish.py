@@ -9,6 +9,7 @@ from buildmaster.base.errors import error
 from buildmaster.base.interfaces import IRenderable
 from buildmaster.base.results import SUCCESS
 from buildmaster.process.buildstep import BuildStep, BuildStepFailed
+from buildmaster.steps.source.base import environment_of
 from buildmaster.steps.source.git_mixin import GitStepMixin, credential_options
 from buildmaster.steps.worker import CompositeStepMixin
 
@@ -45,6 +46,7 @@ class _GitStep(BuildStep, GitStepMixin, CompositeStepMixin):
             error(f"{type(self).__name__}: config= must be a dictionary of git settings, not {self.config!r}")
 
     async def _begin(self) -> None:
+        self.env = await environment_of(self)
         self.stdio_log = await self.addLogForRemoteCommands("stdio")
         await self.checkFeatureSupport()
 
