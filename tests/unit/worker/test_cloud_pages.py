@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import textwrap
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from buildmaster.base.errors import ConfigErrors
 from buildmaster.plugins import util, worker
 from tests.support.clouds import libvirt_module
 
@@ -40,3 +42,20 @@ def test_all_classes_have_an_example() -> None:
     text = "".join(param.values[0] for param in EXAMPLES)
     for name in ("EC2LatentWorker", "LibVirtWorker", "OpenStackLatentWorker", "KubeLatentWorker"):
         assert f"worker.{name}(" in text
+
+
+@pytest.mark.parametrize(
+    ("make", "command"),
+    [
+        (lambda: worker.EC2LatentWorker("w", "pw", "m5.large", "ami-1"), "'boto3': pip install 'buildmaster-ci[ec2]'"),
+        (lambda: worker.LibVirtWorker("w", "pw"), "'libvirt-python': pip install 'buildmaster-ci[libvirt]'"),
+        (
+            lambda: worker.OpenStackLatentWorker("w", "pw", "m1", image="i", os_auth_args={}),
+            "'openstacksdk': pip install 'buildmaster-ci[openstack]'",
+        ),
+    ],
+)
+def test_a_missing_library_is_named_with_the_command(make: Any, command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(ConfigErrors, match=re.escape(f"needs the package {command}")):
+        make()
