@@ -192,6 +192,32 @@ def test_a_pod_that_is_refused_ends_the_build_and_a_leftover_is_deleted(begin: A
     following.run(following.until(lambda: cluster.pods == {}, "the pod is deleted"))
 
 
+def test_another_cluster_counts_from_the_next_pod_on(begin: Any, cluster: Cluster) -> None:
+    site = begin(max_builds=1)
+
+    async def reconfig(**options: Any) -> None:
+        made = site.loader.config()
+        old = made["workers"][0]
+        made["workers"] = [Sized("w_1", **{**old._config_kwargs, **options})]
+        original, site.loader.config = site.loader.config, lambda: made
+        await as_deferred(site.master.reconfig())
+        site.loader.config = original
+
+    async def story() -> None:
+        await change(site)
+        await site.until(lambda: cluster.pods, "the pod is made")
+        first = live(site)._client
+        await reconfig(max_builds=2)  # the same cluster, said anew
+        assert (live(site).max_builds, live(site)._next_client) == (2, first)
+        await reconfig(kube_config=util.KubeHardcodedConfig("http://127.0.0.1:1"))
+        assert live(site)._client is first
+        assert live(site)._next_client.config.getConfig()["master_url"] == "http://127.0.0.1:1"
+        await site.stop()
+        assert set(cluster.pods) <= cluster.ending
+
+    site.run(story())
+
+
 # -- where the cluster is --------------------------------------------------------------------------------------------
 
 
