@@ -91,8 +91,8 @@ def test_a_master_of_your_own_and_what_is_done_with_it_later(place: Path) -> Non
     typed(check, master)
     typed(start, master)
     typed(make_worker.replace("master-machine:9989", f"localhost:{pb}"), place)
-    typed(start_worker, place)
     try:
+        typed(start_worker, place)
         wait_until(lambda: "big-machine" in (master / "twistd.log").read_text())
     finally:
         typed("buildbot-worker stop worker", place)
