@@ -237,23 +237,24 @@ class CodebaseParameter(NestedParameter):
         super().__init__(name, label=label, fields=kwargs.pop("fields", None) or fields, **kwargs)
 
     def createSourcestamp(self, properties: Any, kwargs: Mapping[str, Any]) -> dict[str, Any]:
-        """Further attributes of the source stamp; for subclasses."""
-        return {}
+        """The attributes of the source stamp: those of the fields, ``kwargs[self.fullName]``; for subclasses."""
+        name: Any = self.fullName
+        return dict(kwargs.get(name, {}))
 
     async def updateFromKwargs(  # type: ignore[override]
         self, sourcestamps: Any, kwargs: Mapping[str, Any], properties: Any, collector: Any, **kw: Any
     ) -> None:
         """Put the source stamp into ``sourcestamps``."""
-        stamp = sourcestamps.setdefault(self.codebase, {})
-        stamp.update(self.createSourcestamp(properties, kwargs))
         values = await self.collectChildProperties(
             sourcestamps=sourcestamps, properties=properties, kwargs=kwargs, collector=collector, **kw
         )
         self._check_free_text(values, collector, kw.get("master"))
         patch = values.pop("patch", None)
-        stamp.update(values)
         if patch and patch.get("body"):
-            stamp.update({f"patch_{name}": value for name, value in patch.items()})
+            values.update({f"patch_{name}": value for name, value in patch.items()})
+        name: Any = self.fullName
+        stamp = self.createSourcestamp(properties, {**kwargs, name: values})
+        sourcestamps.setdefault(self.codebase, {}).update(stamp)
 
     def _check_free_text(self, values: Mapping[str, Any], collector: ValidationErrorCollector, master: Any) -> None:
         """What was entered as branch and revision, by the patterns of the configuration unless the field has one."""

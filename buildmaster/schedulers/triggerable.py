@@ -32,6 +32,9 @@ class Triggerable(ReconfigurableBaseScheduler):
     """Calls made with a key find the buildset of an earlier call with the same key instead of adding another."""
     reason: str | None = None
 
+    def __init__(self, name: str, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, name=name, **kwargs)
+
     def checkConfig(self, builderNames: Any, reason: str | None = None, **kwargs: Any) -> None:  # type: ignore[override]
         """Check the arguments and report mistakes."""
         super().checkConfig(builderNames, **kwargs)

@@ -99,7 +99,7 @@ class Git(Checkout, GitStepMixin):
         self.setup_git_auth(sshPrivateKey, sshHostKey, sshKnownHosts, options)
 
     def _check_arguments(self, mode: Any, method: Any) -> None:
-        if mode == "full" and method in ("clean", "fresh", "copy", None) and self.shallow:
+        if mode == "full" and method in ("clean", "fresh", "copy") and self.shallow:
             error("Git: in mode 'full' shallow is only possible with mode 'full' and method 'clobber'.")
         if not isinstance(self.getDescription, bool | dict):
             error(f"Git: getDescription must be a boolean or a dict, not {self.getDescription!r}")

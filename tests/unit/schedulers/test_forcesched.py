@@ -144,6 +144,19 @@ def test_what_is_filled_in_goes_where_it_belongs() -> None:
     }
 
 
+def test_a_codebase_of_ones_own_decides_its_source_stamp() -> None:
+    """It is given what was filled in, under its name."""
+
+    class Release(CodebaseParameter):
+        def createSourcestamp(self, properties: Any, kwargs: Any) -> dict[str, Any]:
+            fields = kwargs[self.fullName]
+            return {"branch": "release/" + fields["branch"], "repository": "https://git.example.org/" + kwargs["of"][0]}
+
+    scheduler = make(codebases=[Release("", name="main", project=None, revision=None, repository=None)])
+    _, stamps, errors = gather(scheduler, main_branch=["2.0"], of=["works"])
+    assert (stamps, errors) == ({"": {"branch": "release/2.0", "repository": "https://git.example.org/works"}}, {})
+
+
 def test_a_patch_is_part_of_its_codebase() -> None:
     scheduler = make(codebases=[CodebaseParameter("", patch=PatchParameter())])
     assert gather(scheduler)[1] == {"": EMPTY}

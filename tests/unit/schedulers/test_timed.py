@@ -24,3 +24,9 @@ from buildmaster.plugins import schedulers
 def test_fields(given: dict[str, Any], cron: str) -> None:
     """A number, any collection of numbers, or text in the manner of cron; Monday is day 0 of the week."""
     assert schedulers.Nightly(name="n", builderNames=["b"], **given).cron == cron
+
+
+def test_the_name_may_come_first() -> None:
+    """As many configurations write it, of a Triggerable too."""
+    made = [schedulers.Nightly("n", ["b"]), schedulers.Triggerable("t", ["b"])]
+    assert [(each.name, each.builderNames) for each in made] == [("n", ["b"]), ("t", ["b"])]
