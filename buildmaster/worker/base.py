@@ -107,6 +107,15 @@ class AbstractWorker(Identity, BuildbotService):
         self.notify_on_missing = options.addresses(place, notify_on_missing)
         self.access = options.accesses(place, locks)
         self.machine_name = machine_name
+        self._take_properties(properties, defaultProperties)
+
+    def _take_properties(self, properties: Any, defaults: Any) -> None:
+        """Known as soon as the worker is made: configurations sort their workers by them."""
+        self.properties = Properties()
+        self.properties.update(properties if isinstance(properties, dict) else {}, "Worker")
+        self.properties.setProperty("workername", self.workername, "Worker")
+        self.defaultProperties = Properties()
+        self.defaultProperties.update(defaults if isinstance(defaults, dict) else {}, "Worker")
 
     @deferred
     async def reconfigService(  # type: ignore[override]
@@ -129,11 +138,7 @@ class AbstractWorker(Identity, BuildbotService):
         self.max_builds = max_builds
         self.notify_on_missing = options.addresses(place, notify_on_missing)
         self.missing_timeout = self.DEFAULT_MISSING_TIMEOUT if missing_timeout is None else missing_timeout
-        self.properties = Properties()
-        self.properties.update(properties or {}, "Worker")
-        self.properties.setProperty("workername", self.workername, "Worker")
-        self.defaultProperties = Properties()
-        self.defaultProperties.update(defaultProperties or {}, "Worker")
+        self._take_properties(properties, defaultProperties)
         self.access = options.accesses(place, locks)
         self.keepalive_interval = keepalive_interval or 0
         await self._follow_machine(machine_name)

@@ -62,3 +62,10 @@ def test_a_local_worker_needs_no_password_but_a_name_for_its_directory() -> None
 def test_equal_workers_are_equal() -> None:
     assert Worker("w", "pw", max_builds=1) == Worker("w", "pw", max_builds=1)
     assert Worker("w", "pw", max_builds=1) != Worker("w", "pw", max_builds=2)
+
+
+def test_properties_are_known_as_soon_as_the_worker_is_made() -> None:
+    """A configuration may sort its workers by them."""
+    made = Worker("w", "p", properties={"platform": "bsd"}, defaultProperties={"jobs": 2})
+    assert made.properties.asDict() == {"platform": ("bsd", "Worker"), "workername": ("w", "Worker")}
+    assert made.defaultProperties.getProperty("jobs") == 2
