@@ -64,9 +64,13 @@ class BuilderQueue:
 
     def oldest(self) -> float | None:
         """When the oldest was submitted, in epoch seconds."""
-        while self._by_age and self._by_age[0][1] not in self._requests:
+        while self._by_age:
+            submitted_at, requestid = self._by_age[0]
+            found = self._requests.get(requestid)
+            if found is not None and found.submitted_at == submitted_at:
+                return submitted_at
             heapq.heappop(self._by_age)
-        return self._by_age[0][0] if self._by_age else None
+        return None
 
 
 class WaitedForOnly:

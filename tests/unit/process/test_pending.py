@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from buildmaster.base.moves import RequestState
@@ -62,6 +62,7 @@ OPERATIONS = st.lists(
 
 
 @given(OPERATIONS)
+@example([request(1, 0, 1.0), 1, request(1, 0, 2.0)])
 def test_the_first_is_always_the_lowest_in_rank(operations: list[Request | int]) -> None:
     pending, model = Pending(), {}
     for operation in operations:
