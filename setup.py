@@ -88,6 +88,7 @@ EXTRAS_REQUIRE = {
         "pytest-xdist >= 3.5",
         "requests >= 2.31",
         "ruff >= 0.6",
+        "setuptools >= 70.1",
         "Twisted[conch] >= 24.7",
         "types-PyYAML",
         "types-python-dateutil",

@@ -12,9 +12,9 @@ from tests.crash.stories import ALL as PATH
 from tests.crash.story import Ending, Story, tell
 
 ALL = [*PATH, *FRAMEWORK]
-SAMPLE = 25
+SAMPLE = 16
 """How many crashes of a story are tried in each run of the tests; contrib/crash_sweep.py tries all."""
-FEW = 10
+FEW = 8
 """How many of a story of the framework, for the time that it takes."""
 
 _uninterrupted: dict[str, Ending] = {}

@@ -110,10 +110,19 @@ def test_subversion(farm, tmp_path):
 @pytest.mark.needs("bzr")
 def test_bazaar(farm, tmp_path, monkeypatch):
     monkeypatch.setenv("BRZ_EMAIL", "Ann <ann@example.org>")
+    monkeypatch.setenv("HOME", str(tmp_path))
     upstream = tmp_path / "base" / "main"
 
     def bzr(*args):
-        subprocess.run(["bzr", *args], cwd=upstream if upstream.exists() else tmp_path, check=True, capture_output=True)
+        done = subprocess.run(
+            ["bzr", *args],
+            cwd=upstream if upstream.exists() else tmp_path,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
 
     (tmp_path / "base").mkdir()
     bzr("init", str(upstream))
