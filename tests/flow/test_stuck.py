@@ -87,6 +87,19 @@ def of(path: BuildPath, name: str) -> list[int | None]:
     return [results for builder, _, results in path.builds() if builder == name]
 
 
+def first(path: BuildPath, name: str, kind: str = "builds") -> Any:
+    """The first build (or other resource) of a builder; which of two builders' comes first is not said."""
+    (builder,) = [one for one in path.kit.get("builders") if one["name"] == name]
+    found = path.kit.get(kind, order=[{"builds": "buildid", "buildrequests": "buildrequestid"}[kind]])
+    return next(one for one in found if one["builderid"] == builder["builderid"])
+
+
+def stop(path: BuildPath) -> None:
+    """Press Stop at the first build of ``b``."""
+    where = ("builds", first(path, "b")["buildid"])
+    path.kit.call(path.master.data.control, "stop", {"reason": "enough"}, where)
+
+
 def attach(path: BuildPath, *mute: str) -> ScriptedWorker:
     worker = ScriptedWorker(path.master, "w")
     conn = worker.conn = Stands(worker)
@@ -118,7 +131,8 @@ def test_a_callback_of_a_builder_is_asked_again(made: Any, name: str, seconds: i
     path.kit.pump()
     assert (of(path, "b"), of(path, "c")) == ([], [SUCCESS])
     path.kit.advance(seconds)
-    (told,) = path.kit.call(path.master.db.read, reasons.of, "buildrequest", [1])
+    request = first(path, "b", "buildrequests")["buildrequestid"]
+    (told,) = path.kit.call(path.master.db.read, reasons.of, "buildrequest", [request])
     assert (told.actor, told.verdict) == ("builder:b", "no answer")
     assert f"gave no answer within {seconds} s" in told.detail["error"]
     path.kit.advance(60)
@@ -232,9 +246,9 @@ def test_stop_ends_a_build_within_seconds(made: Any, step: Any, seconds: float, 
     worker.deaf, worker.silent = True, vanished
     path.change("r1")
     path.kit.advance(1)
-    path.kit.call(path.master.data.control, "stop", {"reason": "enough"}, ("builds", 1))
+    stop(path)
     path.kit.advance(seconds + 0.5)
-    build = path.kit.get("builds", 1)
+    build = first(path, "b")
     assert (build["complete"], build["results"]) == (True, CANCELLED)
     assert datetime2epoch(build["complete_at"]) - datetime2epoch(build["started_at"]) <= seconds + 1.5
     assert path.requests()[0] == (True, CANCELLED)
@@ -245,9 +259,9 @@ def test_stop_ends_a_build_that_its_worker_has_not_taken(made: Any) -> None:
     attach(path, "startBuild")
     path.change("r1")
     path.kit.advance(1)
-    path.kit.call(path.master.data.control, "stop", {"reason": "enough"}, ("builds", 1))
+    stop(path)
     path.kit.pump()
-    assert path.kit.get("builds", 1)["results"] == CANCELLED
+    assert first(path, "b")["results"] == CANCELLED
 
 
 def test_the_deadline_of_stop_may_be_configured(made: Any) -> None:
@@ -255,7 +269,7 @@ def test_the_deadline_of_stop_may_be_configured(made: Any) -> None:
     path.attach()
     path.change("r1")
     path.kit.advance(1)
-    path.kit.call(path.master.data.control, "stop", {"reason": "enough"}, ("builds", 1))
+    stop(path)
     path.kit.advance(2.5)
     assert of(path, "b") == [None]
     path.kit.advance(1)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -111,6 +113,10 @@ def test_subversion(farm, tmp_path):
 def test_bazaar(farm, tmp_path, monkeypatch):
     monkeypatch.setenv("BRZ_EMAIL", "Ann <ann@example.org>")
     monkeypatch.setenv("HOME", str(tmp_path))
+    # its own Python is the system's, and it looks for that along the path
+    own = Path(sys.executable).parent
+    path = os.pathsep.join(part for part in os.environ["PATH"].split(os.pathsep) if Path(part) != own)
+    monkeypatch.setenv("PATH", path)
     upstream = tmp_path / "base" / "main"
 
     def bzr(*args):
@@ -130,7 +136,7 @@ def test_bazaar(farm, tmp_path, monkeypatch):
     (upstream / ".bzrignore").write_text("*.o\n")
     bzr("add", "-q")
     bzr("commit", "-q", "-m", "one")
-    step = {"baseURL": f"{tmp_path}/base/", "defaultBranch": "main"}
+    step = {"baseURL": f"{tmp_path}/base/", "defaultBranch": "main", "env": {"PATH": path}}
     assert got(farm.build(Bzr(**step))) == (SUCCESS, "1")
     litter(farm)
     assert got(farm.build(Bzr(**step, mode="full", method="clean"))) == (SUCCESS, "1")
