@@ -7,6 +7,7 @@ An answer means committed.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections import Counter, deque
 from collections.abc import Callable
@@ -360,6 +361,9 @@ class _Readers:
         self._counters = counters
         self._executor = executor
         self._local = threading.local()
+        # A forked child drops the locals of all other threads.  If nothing else held the connections, it would close
+        # them, and wait for ever for a lock that one of those threads had at that moment.
+        self._kept: list[sa.Connection] = []
 
     def _connection(self) -> sa.Connection:
         if self._shared is not None:
@@ -367,6 +371,7 @@ class _Readers:
         conn = getattr(self._local, "conn", None)
         if conn is None:
             conn = self._local.conn = self._engine.connect()
+            self._kept.append(conn)
             self._counters["connections"] += 1
         return conn
 
@@ -386,16 +391,18 @@ class _Readers:
         raise AssertionError("unreachable")
 
     def close(self) -> None:
-        """Close the calling thread's connection; those of reader threads end with their threads."""
-        conn = getattr(self._local, "conn", None)
+        """Close all connections; the reader threads have ended."""
         self._local.conn = None
-        if conn is not None:
-            conn.close()
+        kept, self._kept = self._kept, []
+        for conn in kept:
+            with contextlib.suppress(exc.DBAPIError):
+                conn.close()
 
     def _forget(self) -> None:
         conn = getattr(self._local, "conn", None)
         self._local.conn = None
         if conn is not None:
+            self._kept = [kept for kept in self._kept if kept is not conn]
             conn.invalidate()
             conn.close()
 
