@@ -9,12 +9,8 @@ from pathlib import Path
 
 import click
 
-from buildmaster.base.dirlock import DirectoryLock
 from buildmaster.cli.directory import MasterDirectory, process_alive
 from buildmaster.cli.main import Failed
-
-FREE_SECONDS = 10.0
-"""How long to wait for the hold on the directory that a child of the ended process may still share."""
 
 
 @click.command("stop")
@@ -58,15 +54,7 @@ def stop(directory: MasterDirectory, quiet: bool, clean: bool, wait: bool) -> No
         return
     say(f"Process {pid} is stopping{'; waiting for running builds' if clean else ''}")
     wait_until_gone(pid)
-    wait_until_free(directory)
     say(f"Process {pid} has ended")
-
-
-def wait_until_free(directory: MasterDirectory) -> None:
-    """Wait a little for what the process has left running and shares its hold on the directory."""
-    until = time.monotonic() + FREE_SECONDS
-    while DirectoryLock(directory.path).owner() is not None and time.monotonic() < until:
-        time.sleep(0.05)
 
 
 def wait_until_gone(pid: int) -> None:

@@ -227,12 +227,7 @@ class Journal:
 
     async def facts_after(self, position: int, limit: int = 500) -> list[Fact]:
         """Facts after a position, from memory if it goes back that far, else from the table; none beyond the head."""
-        if position >= self.head:
-            return []
-        if self.memory and self.memory[0].position <= position + 1:
-            start = position + 1 - self.memory[0].position
-            return [self.memory[n] for n in range(start, min(start + limit, len(self.memory)))]
-        return await self.db.read(rows.read, position, limit, None, self.head)
+        return (await self.wanted_after(position, None, limit))[0]
 
     async def wanted_after(self, position: int, kinds: Kinds | None, limit: int) -> tuple[list[Fact], int]:
         """Facts of some kinds after a position, and up to where these are all; none beyond the head.
@@ -244,7 +239,7 @@ class Journal:
             return [], position
         if self.memory and self.memory[0].position <= position + 1:
             start = position + 1 - self.memory[0].position
-            page = list(islice(self.memory, start, start + PAGE))
+            page = list(islice(self.memory, start, start + (limit if kinds is None else PAGE)))
             found = page if kinds is None else [fact for fact in page if (fact.kind, fact.event) in kinds]
             if len(found) > limit:
                 return found[:limit], found[limit - 1].position

@@ -126,10 +126,6 @@ class BitbucketServerStatusPush(_Login):
         return self._send(STATUS_API_URL.format(sha=sha), body)
 
     @deferred
-    async def _send(self, path: str, body: dict[str, Any]) -> Any:
-        return await self._post(path, body)
-
-    @deferred
     async def sendMessage(self, reports: list[dict[str, Any]]) -> None:
         """Push the first report's status, for each source of its build."""
         report, build = first_build(reports)
@@ -261,10 +257,6 @@ class BitbucketServerCoreAPIStatusPush(PushReporter):
             "testResults": test_results,
         }
         return self._send(STATUS_CORE_API_URL.format(proj_key=proj_key, repo_slug=repo_slug, sha=sha), body)
-
-    @deferred
-    async def _send(self, path: str, body: dict[str, Any]) -> Any:
-        return await self._post(path, body)
 
     @deferred
     async def sendMessage(self, reports: list[dict[str, Any]]) -> None:

@@ -128,10 +128,6 @@ class GerritVerifyStatusPush(PushReporter):
         path = f"/a/changes/{change}/revisions/{revision}/verify-status~verifications"
         return self._send(path, {key: given for key, given in body.items() if given is not None})
 
-    @deferred
-    async def _send(self, path: str, body: dict[str, Any]) -> Any:
-        return await self._post(path, body)
-
     def formatDuration(self, duration: timedelta) -> str:
         """A duration in words: ``1h 1m 40s``."""
         hours, seconds = divmod(duration.seconds, 3600)

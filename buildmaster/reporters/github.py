@@ -129,7 +129,10 @@ class GitHubStatusPush(PushReporter):
         return self._send(f"/repos/{repo_user}/{repo_name}/statuses/{sha}", body, props)
 
     @deferred
-    async def _send(self, path: str, body: dict[str, str], props: Properties) -> Any:
+    async def _send(  # type: ignore[override]
+        self, path: str, body: dict[str, str], props: Properties
+    ) -> Any:
+        """The same, with the header that says who we are."""
         return await self._post(path, body, headers=await maybe(self._get_auth_header, props))
 
     @deferred

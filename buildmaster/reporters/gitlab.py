@@ -104,10 +104,6 @@ class GitLabStatusPush(PushReporter):
         return self._send(f"/api/v4/projects/{project_id}/statuses/{sha}", given)
 
     @deferred
-    async def _send(self, path: str, body: dict[str, Any]) -> Any:
-        return await self._post(path, body)
-
-    @deferred
     async def getProjectId(self, sourcestamp: Mapping[str, Any]) -> int | None:
         """GitLab's number of a source stamp's repository; None if it is none of GitLab's."""
         parsed = giturlparse(sourcestamp["repository"] or "")

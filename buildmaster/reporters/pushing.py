@@ -110,6 +110,11 @@ class PushReporter(ReporterBase):
         """The service's answer to this JSON."""
         return await self._http.post(path, json=body, timeout=REQUEST_SECONDS, **kwargs)
 
+    @deferred
+    async def _send(self, path: str, body: dict[str, Any]) -> Any:
+        """The same as a Deferred, for the documented methods that push one thing."""
+        return await self._post(path, body)
+
     def _properties(self, build: Mapping[str, Any]) -> Properties:
         """The properties of a build, by which arguments are rendered."""
         properties = Properties.fromDict(build.get("properties") or {})
