@@ -9,8 +9,30 @@ import runpy
 from pathlib import Path
 
 from setuptools import find_namespace_packages, setup
+from setuptools.command.build_py import build_py
 
 HERE = Path(__file__).resolve().parent
+
+
+class BuildWithImportName(build_py):
+    """Puts the file that lends us the import name ``buildbot`` beside the package, where Python reads it at its start.
+
+    An editable installation takes it, too: there ``build_lib`` is thrown away, and what is to be installed is collected
+    in the install command's directory.
+    """
+
+    name = "buildmaster-import-name.pth"
+
+    def run(self) -> None:
+        """Build as always, and copy the file."""
+        super().run()
+        place = self.distribution.get_command_obj("install").install_lib if self.editable_mode else self.build_lib
+        self.mkpath(place)
+        self.copy_file(str(HERE / "buildmaster" / "compat" / self.name), str(Path(place) / self.name))
+
+    def get_outputs(self, include_bytecode: bool = True) -> list[str]:
+        """What is built, with the file."""
+        return [*super().get_outputs(include_bytecode), str(Path(self.build_lib) / self.name)]
 
 
 def version() -> str:
@@ -104,10 +126,11 @@ setup(
     long_description_content_type="text/x-rst",
     license="MIT",
     license_files=["LICENSE"],
+    cmdclass={"build_py": BuildWithImportName},
     packages=find_namespace_packages(include=["buildmaster", "buildmaster.*"], exclude=["*.__pycache__*"]),
     include_package_data=True,
     package_data={
-        "": ["*.html", "*.txt", "*.css", "*.js", "*.mjs", "*.svg", "*.png", "*.mako", "*.ini", "*.j2", "*.cfg"]
+        "": ["*.html", "*.txt", "*.css", "*.js", "*.mjs", "*.svg", "*.png", "*.mako", "*.ini", "*.j2", "*.cfg", "*.pth"]
     },
     python_requires=">=3.11",
     install_requires=INSTALL_REQUIRES,

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import importlib.metadata
 import importlib.util
 import pickle
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -14,6 +16,8 @@ import pytest
 
 import buildmaster
 from buildmaster.compat.names import ATTRIBUTES, MODULES, new_name
+
+IMPORT_NAME_FILE = "buildmaster-import-name.pth"
 
 
 def run(code: str, *paths: Path) -> str:
@@ -148,3 +152,42 @@ def test_the_hooks_of_old_configurations_are_those_of_today():
     from buildmaster.www.hooks import github
 
     assert GitHubEventHandler is github.GitHubEventHandler
+
+
+def alone(code: str, *sites: Path) -> str:
+    """What a process prints that has, besides the standard library, only these directories with the files in them."""
+    start = f"import site; [site.addsitedir(d) for d in {list(map(str, sites))!r}]; "
+    done = subprocess.run([sys.executable, "-I", "-S", "-c", start + code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def site_with_us(tmp_path: Path) -> Path:
+    """A directory of packages that holds ours, as it is installed."""
+    site, package = tmp_path / "site", Path(buildmaster.__file__).parent
+    site.mkdir()
+    (site / "buildmaster").symlink_to(package)
+    shutil.copy(package / "compat" / IMPORT_NAME_FILE, site)
+    return site
+
+
+def test_where_no_buildbot_is_installed_its_name_alone_is_enough(tmp_path):
+    assert alone("import buildbot; print(buildbot.__name__)", site_with_us(tmp_path)) == "buildmaster"
+    code = "from buildbot.process import results as a; import buildmaster.process.results as b; print(a is b)"
+    assert alone(code, tmp_path / "site") == "True"
+
+
+def test_nothing_of_ours_is_imported_before_the_name_is_asked_for(tmp_path):
+    site = site_with_us(tmp_path)
+    assert alone("import sys; print([n for n in sys.modules if n.startswith('buildmaster')])", site) == "[]"
+
+
+def test_an_installed_buildbot_is_reached_by_who_asks_for_it_first(tmp_path):
+    (tmp_path / "other" / "buildbot").mkdir(parents=True)
+    (tmp_path / "other" / "buildbot" / "__init__.py").write_text("whose = 'theirs'")
+    assert alone("import buildbot; print(buildbot.whose)", site_with_us(tmp_path), tmp_path / "other") == "theirs"
+
+
+def test_the_installation_brings_the_file_that_lends_the_name():
+    files = importlib.metadata.files("buildmaster-ci") or []
+    assert IMPORT_NAME_FILE in [str(path) for path in files]
