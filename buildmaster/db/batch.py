@@ -28,7 +28,6 @@ from buildmaster.db.txn import Txn
 
 log = Logger()
 
-BATCH_SECONDS = 0.02
 FIRST_PAUSE, LONGEST_PAUSE = 0.01, 1.0
 COMPLAIN_FIRST, COMPLAIN_EVERY = 3.0, 10.0
 
@@ -205,7 +204,7 @@ class Batcher:
         assert self.ids is not None
         txn = Txn(conn, self.ids, self._now(), self.masterid, self._counters)
         results: list[tuple[WriteJob, Any]] = []
-        until = time.monotonic() + BATCH_SECONDS
+        until = time.monotonic() + self._executor.batch_seconds
         for job in jobs:
             results.append((job, job.run(txn)))
             if time.monotonic() > until:

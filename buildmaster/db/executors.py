@@ -23,6 +23,9 @@ class Executor(Protocol):
     durable: bool
     """Whether what is committed has to outlive a loss of power; if not, only the end of the process."""
 
+    batch_seconds: float
+    """After how long, on the machine's clock, a batch takes no more jobs, so that those who wait get their answers."""
+
     def start(self) -> None: ...
 
     def write(self, job: Job, done: Done) -> None:
@@ -59,6 +62,7 @@ class ThreadExecutor:
     """
 
     durable = True
+    batch_seconds = 0.02
 
     def __init__(self, call_in_reactor: Callable[..., Any], readers: int = 2) -> None:
         self._call = call_in_reactor
@@ -110,6 +114,7 @@ class InlineExecutor:
     """Runs each job in the calling thread, at the clock's next turn: for whole masters on a fake clock."""
 
     durable = False
+    batch_seconds = float("inf")  # what happens must not depend on how fast the machine is
     stopping = False
 
     def __init__(self, clock: Any) -> None:
