@@ -117,7 +117,7 @@ SETTINGS = (
     Setting("title", "Buildbot", text),
     Setting("titleURL", "https://buildbot.net/", text),
     Setting("buildbotURL", "http://localhost:8080/", text),
-    Setting("logCompressionLimit", 4096, number_or_false),
+    Setting("logCompressionLimit", 512, number_or_false),
     Setting("logCompressionMethod", "zstd", compression),
     Setting("logEncoding", "utf-8", encoding),
     Setting("logMaxSize", None, number),

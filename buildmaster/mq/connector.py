@@ -191,7 +191,7 @@ class MQConnector(service.Service):
         """
         qref = QRef(self, [tuple(f) for f in filters], callback, True)
         position = self.journal.head if after is None else after
-        if position < self.journal.pruned:
+        if not self.journal.reaches_back(position):
             raise Gap(f"events after {position} are asked for, those up to {self.journal.pruned} are gone")
         while position < self.journal.head:
             facts = await self.journal.facts_after(position, PAGE)

@@ -25,10 +25,16 @@ log = Logger()
 Kinds = frozenset[tuple[str, str]]
 Callback = Callable[[Fact], Any]
 
-KEEP_IN_MEMORY = 20_000
+KEEP_IN_MEMORY = 5_000
+"""How many of the newest facts are at hand without a query: for consumers that lag, and clients that reconnect."""
 PAGE = 2_000
-KEEP_FACTS = 2_000
-"""How many of the newest facts stay in the table even when everybody has read them (clients that reconnect)."""
+KEEP_FACTS = 500
+"""How many of the newest facts stay in the table even when everybody has read them (clients that reconnect after a
+restart)."""
+KEEP_SHARED = 20_000
+"""The same in a database that other masters look at, each second."""
+PRUNE_AFTER = 1_000
+"""So many facts more than are to be kept are pruned at once, fewer every :data:`PRUNE_EVERY` seconds."""
 FURTHEST_BEHIND = 1_000_000
 """A consumer further behind than this many facts no longer keeps the journal from being pruned."""
 PRUNE_EVERY = 30.0
@@ -71,6 +77,9 @@ class Journal:
         self._reading = False
         self._again = False
         self._timers: dict[str, Any] = {}
+        self._keep = KEEP_SHARED if self._shared else KEEP_FACTS
+        self._pruning = False
+        self._prune_at = 0
         self.running = False
 
     # -- life ------------------------------------------------------------------------------------------------------
@@ -79,6 +88,7 @@ class Journal:
     async def start(self) -> None:
         """Begin at the newest fact."""
         self.head, self.pruned = await self.db.read(rows.head)
+        self._prune_at = self.head + self._keep + PRUNE_AFTER
         self.db.on_facts = self._committed
         self.running = True
         self._later("prune", PRUNE_EVERY, self._prune)
@@ -224,6 +234,12 @@ class Journal:
                 consumer.offer(fact)
         for consumer in list(self._catching_up):
             consumer.poke()
+        if self.head >= self._prune_at and self.running:
+            self._prune()
+
+    def reaches_back(self, position: int) -> bool:
+        """Whether every fact after a position is still kept, in memory or in the table."""
+        return position >= self.pruned or bool(self.memory and self.memory[0].position <= position + 1)
 
     async def facts_after(self, position: int, limit: int = 500) -> list[Fact]:
         """Facts after a position, from memory if it goes back that far, else from the table; none beyond the head."""
@@ -255,9 +271,22 @@ class Journal:
         self._later("poll", POLL_EVERY, self._poll)
 
     def _prune(self) -> None:
+        """Prune now; the next time will be half a minute after, or :data:`PRUNE_AFTER` facts later."""
+        if self._pruning:
+            return
+        self._pruning = True
+        self._prune_at = self.head + PRUNE_AFTER
         done = defer.Deferred.fromCoroutine(self.prune())
         done.addErrback(lambda f: log.failure("pruning the journal failed", f))
-        done.addBoth(lambda _: self._later("prune", PRUNE_EVERY, self._prune))
+        done.addBoth(self._pruned)
+
+    def _pruned(self, _: Any) -> None:
+        self._pruning = False
+        timer = self._timers.get("prune")
+        if timer is not None and timer.active():
+            timer.reset(PRUNE_EVERY)
+        else:
+            self._later("prune", PRUNE_EVERY, self._prune)
 
     async def save_cursors(self) -> None:
         """Store together how far consumers have come that found nothing to do."""
@@ -267,12 +296,15 @@ class Journal:
             for consumer, before, after in moves:
                 consumer.moved(before, after)
 
-    async def prune(self, keep: int = KEEP_FACTS) -> int:
-        """Delete facts that every consumer has read, but for the newest ``keep``; returns the new lower end."""
+    async def prune(self, keep: int | None = None) -> int:
+        """Delete facts that every consumer has read, but for the newest ``keep``; returns the new lower end.
+
+        ``keep`` is :data:`KEEP_FACTS`, or :data:`KEEP_SHARED` in a database that several masters share.
+        """
         await self.save_cursors()
         standing = await self.db.read(rows.cursors)
         lowest = min([p for p in standing.values() if p > self.head - FURTHEST_BEHIND], default=self.head)
-        target = min(lowest, self.head - keep)
+        target = min(lowest, self.head - (self._keep if keep is None else keep))
         while self.pruned < target:
             left = await self.db.bulk(rows.prune, target)
             self.pruned = target - left

@@ -15,7 +15,7 @@ from buildmaster.db.engine import Database
 from buildmaster.db.txn import Txn
 from buildmaster.mq import decision
 from buildmaster.mq.consumer import Effect
-from buildmaster.mq.journal import Journal
+from buildmaster.mq.journal import KEEP_FACTS, PRUNE_AFTER, Journal
 from tests.contract.conftest import Place
 
 
@@ -230,6 +230,19 @@ def test_the_journal_is_pruned_below_the_lowest_cursor(place: Place) -> None:
     place.wait(journal.prune(keep=10))
     assert place.wait(db.read(rows.head)) == (100, 90)
     assert [f.position for f in place.wait(db.read(rows.read, 0))] == list(range(91, 101))
+
+
+def test_many_facts_are_pruned_before_the_half_minute_is_over(place: Place) -> None:
+    db = place.open()
+    journal = started(place, db)
+
+    def note_many(txn: Txn) -> None:
+        for _ in range(KEEP_FACTS + PRUNE_AFTER):
+            note(txn, "change")
+
+    place.wait(db.write(note_many))
+    place.pump.wait_for(lambda: journal.pruned == PRUNE_AFTER)
+    assert place.wait(db.read(rows.head)) == (KEEP_FACTS + PRUNE_AFTER, PRUNE_AFTER)
 
 
 def test_a_consumer_that_was_left_behind_is_told_of_its_gap(place: Place) -> None:

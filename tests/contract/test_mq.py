@@ -111,5 +111,9 @@ def test_a_subscription_resumes_without_a_gap(place: Place) -> None:
     place.pump.wait_for(lambda: len(got) == 5)
     assert got == [(n + 1, n) for n in range(2, 7)]
     place.wait(journal.prune(keep=1))
+    got.clear()
+    place.wait(mq.subscribe([("a", None)], lambda p, k, m: got.append((p, m)), after=5))  # it is in memory still
+    assert got == [(6, 5), (7, 6)]
+    journal.memory.clear()
     with pytest.raises(Gap):
         place.wait(mq.subscribe([("a", None)], lambda *a: None, after=2))

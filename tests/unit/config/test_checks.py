@@ -24,7 +24,7 @@ def test_defaults():
     config = MasterConfig()
     assert config.title == "Buildbot"
     assert config.buildbotURL == "http://localhost:8080/"
-    assert config.logCompressionLimit == 4096
+    assert config.logCompressionLimit == 512
     assert config.logCompressionMethod == "zstd"
     assert config.logEncoding == "utf-8"
     assert (config.logMaxSize, config.logMaxTailSize) == (None, None)
