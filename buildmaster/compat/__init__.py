@@ -6,6 +6,6 @@ whichever way it was reached.  A Buildbot installed beside is not touched and, i
 ``buildbot_worker`` is another package and stays what it is.
 
 :mod:`buildmaster.compat.hook` does it, :mod:`buildmaster.compat.names` is the one table of retired spellings.
-Importing :mod:`buildmaster` is enough; there is nothing to call.  Where no Buildbot is installed, ``import buildbot`` does
-it, too: ``buildmaster-import-name.pth``, installed beside the package, has Python come here rather than fail.
+Importing :mod:`buildmaster` is enough; there is nothing to call.  Where no Buildbot is installed, ``import buildbot``
+does it, too: ``buildmaster-import-name.pth``, installed beside the package, has Python come here rather than fail.
 """
