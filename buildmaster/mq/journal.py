@@ -33,7 +33,7 @@ KEEP_FACTS = 500
 restart)."""
 KEEP_SHARED = 20_000
 """The same in a database that other masters look at, each second."""
-PRUNE_AFTER = 1_000
+PRUNE_AFTER = 500
 """So many facts more than are to be kept are pruned at once, fewer every :data:`PRUNE_EVERY` seconds."""
 FURTHEST_BEHIND = 1_000_000
 """A consumer further behind than this many facts no longer keeps the journal from being pruned."""
