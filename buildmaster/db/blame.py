@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from buildmaster.db import codebases, requests, schema, views
+from buildmaster.db import codebases, included, schema, views
 from buildmaster.db.query import Page, fetch_among, fetch_one
 from buildmaster.db.view import Spec
 
@@ -19,7 +19,7 @@ _PART = 500
 def changes_of_build(conn: sa.Connection, where: Mapping[str, Any], spec: Spec) -> Page:
     """The changes that a build includes; ``where`` are the scopes that name it."""
     build = fetch_one(conn, views.BUILDS, where)
-    changeids = requests.change_ids(conn, build["buildrequestid"]) if build is not None else []
+    changeids = included.change_ids(conn, build["buildrequestid"]) if build is not None else []
     return fetch_among(conn, views.CHANGES, changeids, spec)
 
 

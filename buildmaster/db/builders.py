@@ -103,3 +103,15 @@ def update_info(
         txn.update(_builders, builderid, **values)
         txn.note("builder", "update", builderid=builderid, name=row.name, **{**values, "tags": list(tags)})
     return True
+
+
+def newest_complete(conn: sa.Connection, builderids: Iterable[int]) -> dict[int, float]:
+    """When the newest build of each builder ended, in epoch seconds; builders without one are left out."""
+    builds = schema.builds.c
+    newest: dict[int, float] = {}
+    for builderid in builderids:
+        recent = sa.select(builds.complete_at).where(builds.builderid == builderid, builds.complete == 1)
+        found = conn.execute(recent.order_by(builds.number.desc()).limit(20)).scalars().all()
+        if found:
+            newest[builderid] = max(found)
+    return newest

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from buildmaster.base.moves import BUILD_MOVES, BuildState, check_move
 from buildmaster.base.results import RETRY, SUCCESS
-from buildmaster.db import build_properties, requests, schema
+from buildmaster.db import build_properties, claiming, ending, schema
 from buildmaster.db.txn import Txn
 
 _builds = schema.builds
@@ -181,9 +181,9 @@ def _settle_requests(txn: Txn, row: BuildRow, request_ids: Sequence[int]) -> Non
     if not request_ids:
         return
     if row.results == RETRY:
-        requests.release_in(txn, list(request_ids), count_retry=True)
+        claiming.release_in(txn, list(request_ids), count_retry=True)
     else:
-        requests.complete_in(txn, list(request_ids), row.results, row.complete_at)
+        ending.complete_in(txn, list(request_ids), row.results, row.complete_at)
 
 
 def finish_by_id(txn: Txn, buildid: int, results: int) -> bool:

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from buildmaster.base.collapse import match_key
 from buildmaster.base.moves import RequestState
 from buildmaster.base.records import NewBuildset, SourceStamp
-from buildmaster.db import requests, schema, sourcestamps
+from buildmaster.db import collapsing, ending, included, requests, schema, sourcestamps
 from buildmaster.db.memory import memory_of
 from buildmaster.db.txn import Txn
 
@@ -121,7 +121,7 @@ def _inherited_changes(txn: Txn, parent_buildid: int | None, stamps: Sequence[So
     ).scalar()
     if parent is None:
         raise UnknownParent(f"there is no build {parent_buildid} to be the parent of a buildset")
-    changeids = requests.change_ids(txn.conn, parent)
+    changeids = included.change_ids(txn.conn, parent)
     column = schema.changes.c
     query = sa.select(column.id).where(column.id.in_(changeids), column.codebase.in_(codebases))
     return list(txn.execute(query, touches=()).scalars()) if changeids else []
@@ -133,7 +133,7 @@ def _add_request(txn: Txn, buildsetid: int, builderid: int, new: NewBuildset, ke
     state = RequestState.HELD if mode == "custom" else RequestState.PENDING
     older: list[int] = []
     if mode == "builtin" and key is not None:
-        older = requests.pending_with_key(txn, builderid, key)
+        older = collapsing.pending_with_key(txn, builderid, key)
     requestid = requests.add(
         txn,
         buildsetid=buildsetid,
@@ -144,7 +144,7 @@ def _add_request(txn: Txn, buildsetid: int, builderid: int, new: NewBuildset, ke
         key=key,
     )
     if older:
-        requests.supersede(txn, older, requestid)
+        collapsing.supersede(txn, older, requestid)
     return requestid
 
 
@@ -190,8 +190,8 @@ def complete_if_done(txn: Txn, buildsetid: int) -> int | None:
     row = txn.execute(query).first()
     if row is None or row.complete:
         return None
-    finished = requests.finished_buildsets(txn, [buildsetid])
-    requests.end_buildsets(txn, finished, txn.now())
+    finished = ending.finished_buildsets(txn, [buildsetid])
+    ending.end_buildsets(txn, finished, txn.now())
     return finished.get(buildsetid)
 
 

@@ -13,7 +13,7 @@ import attrs
 import sqlalchemy as sa
 
 from buildmaster.base.results import RETRY
-from buildmaster.db import build_properties, buildsets, logs, requests, schema, views
+from buildmaster.db import build_properties, buildsets, included, logs, schema, views
 from buildmaster.db.query import fetch_among, fetch_by_ids
 from buildmaster.db.view import Row
 
@@ -215,7 +215,7 @@ def authors_of_build(conn: sa.Connection, buildid: int) -> set[str]:
     ).first()
     if found is None:
         return set()
-    authors = _authors_of_changes(conn, requests.change_ids(conn, found.buildrequestid))
+    authors = _authors_of_changes(conn, included.change_ids(conn, found.buildrequestid))
     authors |= _authors_of_patches(conn, found.buildsetid)
     return authors | owners(build_properties.get(conn, buildid) or {})
 
@@ -225,7 +225,7 @@ def authors_of_buildset(conn: sa.Connection, buildsetid: int) -> set[str]:
     asked = conn.execute(
         sa.select(schema.buildrequests.c.id).where(schema.buildrequests.c.buildsetid == buildsetid)
     ).scalars()
-    changes = {one for ids in requests.change_ids_of_many(conn, list(asked)).values() for one in ids}
+    changes = {one for ids in included.change_ids_of_many(conn, list(asked)).values() for one in ids}
     authors = _authors_of_changes(conn, sorted(changes)) | _authors_of_patches(conn, buildsetid)
     return authors | owners(buildsets.properties(conn, buildsetid))
 

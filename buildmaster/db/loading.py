@@ -9,7 +9,7 @@ import attrs
 import sqlalchemy as sa
 
 from buildmaster.base.records import Change, Request, SourceStamp
-from buildmaster.db import buildsets, changes, requests, schema, sourcestamps
+from buildmaster.db import buildsets, changes, included, requests, schema, sourcestamps
 
 
 @attrs.frozen
@@ -38,7 +38,7 @@ def of_requests(conn: sa.Connection, found: Sequence[Request]) -> dict[int, Load
     buildsetids = sorted({request.buildsetid for request in found})
     sets = _buildsets(conn, buildsetids)
     stamps = sourcestamps.of_buildsets(conn, buildsetids)
-    changeids = requests.change_ids_of_many(conn, [request.requestid for request in found])
+    changeids = included.change_ids_of_many(conn, [request.requestid for request in found])
     records = {c.changeid: c for c in changes.get_many(conn, {i for ids in changeids.values() for i in ids})}
     return {
         request.requestid: LoadedRequest(

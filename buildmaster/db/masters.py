@@ -13,7 +13,7 @@ import attrs
 import sqlalchemy as sa
 
 from buildmaster.base.results import RETRY
-from buildmaster.db import builders, builds, requests, schema, workers
+from buildmaster.db import builders, builds, claiming, schema, workers
 from buildmaster.db.txn import Txn
 
 LEASE_SECONDS = 600.0
@@ -107,6 +107,6 @@ def _deactivate(txn: Txn, masterid: int, name: str, tell: bool = True) -> None:
     claimed = sa.select(schema.buildrequests.c.id).where(
         schema.buildrequests.c.claimed_by_masterid == masterid, schema.buildrequests.c.complete_at.is_(None)
     )
-    requests.unclaim(txn, txn.execute(claimed).scalars().all(), masterid)
+    claiming.unclaim(txn, txn.execute(claimed).scalars().all(), masterid)
     if tell:
         txn.note("master", "stopped", masterid=masterid, name=name, active=False)

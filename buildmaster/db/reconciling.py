@@ -28,11 +28,21 @@ def survey(conn: sa.Connection, masterid: int, held_since: float) -> Findings:
     """Look for what may have to be mended; requests that have been held since before ``held_since`` are overdue."""
     return Findings(
         builds.find(conn, masterid=masterid, complete=False),
-        requests.claimed_without_build(conn, masterid),
+        orphaned_claims(conn, masterid),
         [r.requestid for r in requests.in_state(conn, RequestState.HELD) if r.submitted_at < held_since],
         abandoned_requests(conn),
         buildsets.overdue(conn),
     )
+
+
+def orphaned_claims(conn: sa.Connection, masterid: int) -> list[int]:
+    """Requests that this master claimed and for which no build runs."""
+    requests, builds = schema.buildrequests.c, schema.builds.c
+    runs = sa.select(builds.id).where(builds.buildrequestid == requests.id, builds.complete == 0).exists()
+    query = sa.select(requests.id).where(
+        requests.state == RequestState.CLAIMED, requests.claimed_by_masterid == masterid, ~runs
+    )
+    return list(conn.execute(query).scalars())
 
 
 def abandoned_requests(conn: sa.Connection) -> list[int]:

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from buildmaster.base.moves import RequestState
 from buildmaster.base.records import SourceStamp
-from buildmaster.db import requests, schema, sourcestamps
+from buildmaster.db import included, schema, sourcestamps
 
 _requests, _builders = schema.buildrequests, schema.builders
 
@@ -75,7 +75,7 @@ def _open() -> sa.Select:
 
 def _whole(conn: sa.Connection, rows: Sequence[sa.Row]) -> list[OpenRequest]:
     stamps = sourcestamps.of_buildsets(conn, [row.buildsetid for row in rows])
-    changes = requests.change_ids_of_many(conn, [row.id for row in rows]) if rows else {}
+    changes = included.change_ids_of_many(conn, [row.id for row in rows]) if rows else {}
     return [
         OpenRequest(row.id, row.name, row.buildsetid, tuple(stamps[row.buildsetid]), max(changes[row.id], default=0))
         for row in sorted(rows)

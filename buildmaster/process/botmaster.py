@@ -13,6 +13,7 @@ from buildmaster.base.collapse import mode_of
 from buildmaster.base.interfaces import ILatentWorker
 from buildmaster.base.results import CANCELLED, RETRY
 from buildmaster.db import builders as builder_rows
+from buildmaster.db import ending
 from buildmaster.db import projects as project_rows
 from buildmaster.db import requests as request_rows
 from buildmaster.db.txn import Txn
@@ -161,7 +162,7 @@ class BotMaster(ReconfigurableServiceMixin, LockRetrieverMixin, AsyncMultiServic
     async def _learn_newest(self, builderids: Sequence[int]) -> None:
         unknown = [i for i in builderids if self._by_id[i].newest_complete is None]
         if unknown and self.master.config.prioritizeBuilders is not None:
-            for builderid, at in (await self.master.db.read(request_rows.newest_complete, unknown)).items():
+            for builderid, at in (await self.master.db.read(builder_rows.newest_complete, unknown)).items():
                 self._by_id[builderid].newest_complete = at
 
     async def _workers_follow(self) -> None:
@@ -303,7 +304,7 @@ class BotMaster(ReconfigurableServiceMixin, LockRetrieverMixin, AsyncMultiServic
 
         A Deferred of whether this master could do something about it.
         """
-        if await self.master.db.write(request_rows.cancel, requestid, reason):
+        if await self.master.db.write(ending.cancel, requestid, reason):
             return True
         found = self.distributor.starter.builds_of(requestid)
         for build in found:

@@ -18,7 +18,7 @@ from twisted.logger import Logger
 from buildmaster.base.aio import DeadlineExceeded, deferred
 from buildmaster.base.moves import RequestState
 from buildmaster.base.records import Fact
-from buildmaster.db import requests
+from buildmaster.db import collapsing, requests
 from buildmaster.process.asking import ask, describe
 from buildmaster.process.builder import Builder
 from buildmaster.process.buildrequest import BuildRequest
@@ -101,11 +101,11 @@ class Collapser(AsyncMultiService):
         superfluous: list[int] = []
         why = None
         try:
-            superfluous = await self._verdicts(builderid, requestid, new.submitted_at + requests.HOLD_SECONDS)
+            superfluous = await self._verdicts(builderid, requestid, new.submitted_at + collapsing.HOLD_SECONDS)
         except Exception as error:  # policy: skip, the request goes uncollapsed and the error is recorded
             log.failure("request {id} is not collapsed", id=requestid)
             why = f"{type(error).__name__}: {error}"
-        await db.write(requests.release, requestid, superfluous, why)
+        await db.write(collapsing.release, requestid, superfluous, why)
 
     async def _verdicts(self, builderid: int, requestid: int, deadline: float) -> list[int]:
         """The older requests that the configuration's function finds superfluous."""
@@ -115,7 +115,7 @@ class Collapser(AsyncMultiService):
             return []
         asked = BuildRequest.canBeCollapsed if function is True else None
         what = f"collapseRequests for builder {builder.name!r}, {describe(function)},"
-        older = await self.master.db.read(requests.open_before, builderid, requestid)
+        older = await self.master.db.read(collapsing.open_before, builderid, requestid)
         if not older:
             return []
         data = self.master.data

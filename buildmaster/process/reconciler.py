@@ -14,7 +14,7 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from buildmaster.base.aio import deferred
-from buildmaster.db import buildsets, requests
+from buildmaster.db import buildsets, claiming, collapsing
 from buildmaster.db.reconciling import Findings, end_orphan, survey
 from buildmaster.service import AsyncMultiService
 
@@ -71,7 +71,7 @@ class Reconciler(AsyncMultiService):
     async def reconcile(self) -> Findings:
         """Compare and mend once; a Deferred of what was found."""
         db = self.master.db
-        found = await db.read(survey, self.master.masterid, db.now() - requests.HOLD_SECONDS - EVERY)
+        found = await db.read(survey, self.master.masterid, db.now() - collapsing.HOLD_SECONDS - EVERY)
         found = self._really(found)
         self._first = False
         for row in found.orphaned_builds:
@@ -79,9 +79,9 @@ class Reconciler(AsyncMultiService):
             await db.write(end_orphan, row)
         if found.orphaned_claims:
             log.warn("requests {ids} are claimed but not built; they are pending again", ids=found.orphaned_claims)
-            await db.write(requests.unclaim, found.orphaned_claims, self.master.masterid)
+            await db.write(claiming.unclaim, found.orphaned_claims, self.master.masterid)
         for requestid in found.overdue_holds:
-            await db.write(requests.release, requestid, [], "the collapse function was not asked in time")
+            await db.write(collapsing.release, requestid, [], "the collapse function was not asked in time")
         for requestid in found.abandoned:
             await self._cancel(requestid, "the build that waited for it has ended")
         await self._each(buildsets.complete_if_done, found.finished_buildsets)

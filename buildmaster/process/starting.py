@@ -16,7 +16,7 @@ from twisted.logger import Logger
 from buildmaster.base.aio import maybe
 from buildmaster.base.records import Request
 from buildmaster.base.results import EXCEPTION
-from buildmaster.db import builders, builds, loading, requests
+from buildmaster.db import builders, builds, claiming, loading
 from buildmaster.db.builds import BuildRow
 from buildmaster.db.txn import Txn
 from buildmaster.process import virtual
@@ -44,7 +44,7 @@ Started = tuple[dict[int, BuildRow], Mapping[int, loading.LoadedRequest]]
 
 def claim_and_add(
     txn: Txn,
-    claims: Sequence[requests.Claim],
+    claims: Sequence[claiming.Claim],
     masterid: int,
     epoch: int,
     load: Sequence[int],
@@ -54,7 +54,7 @@ def claim_and_add(
 
     The data are those of the requests in ``load``; ``naming`` tells which virtual builder a request may name.
     """
-    claimed = requests.claim(txn, claims, masterid)
+    claimed = claiming.claim(txn, claims, masterid)
     loaded = loading.of_requests(txn.conn, [claimed[requestid] for requestid in load if requestid in claimed])
     numbers: dict[int, int] = {}
     rows: dict[int, BuildRow] = {}
@@ -132,7 +132,7 @@ class Starter:
 
     async def _claim(self, choices: list[Choice]) -> None:
         claims = [
-            requests.Claim(c.request.requestid, c.request.builderid, getattr(c.wfb.worker, "workerid", None))
+            claiming.Claim(c.request.requestid, c.request.builderid, getattr(c.wfb.worker, "workerid", None))
             for c in choices
         ]
         load = [c.request.requestid for c in choices if c.object is None]

@@ -13,7 +13,7 @@ from buildmaster.base.errors import error
 from buildmaster.base.interfaces import IScheduler
 from buildmaster.base.records import Fact
 from buildmaster.base.results import SUCCESS, WARNINGS
-from buildmaster.db import buildsets, requests
+from buildmaster.db import buildsets, included
 from buildmaster.db import schedulers as rows
 from buildmaster.mq.consumer import Consumer, Effect
 from buildmaster.schedulers.base import ReconfigurableBaseScheduler
@@ -37,7 +37,7 @@ def _read(conn: Any, buildsetid: int) -> _Upstream | None:
     if row is None:
         return None
     requestids = list(buildsets.request_ids(conn, buildsetid).values())
-    by_request = requests.change_ids_of_many(conn, requestids) if requestids else {}
+    by_request = included.change_ids_of_many(conn, requestids) if requestids else {}
     changeids = sorted({changeid for changeids in by_request.values() for changeid in changeids})
     return _Upstream(row.scheduler, buildsets.sourcestamp_ids(conn, buildsetid), changeids)
 

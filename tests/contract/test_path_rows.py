@@ -16,6 +16,10 @@ from buildmaster.base.results import CANCELLED, FAILURE, SKIPPED, SUCCESS
 from buildmaster.db import (
     buildsets,
     changes,
+    claiming,
+    collapsing,
+    ending,
+    included,
     loading,
     masters,
     reasons,
@@ -116,7 +120,7 @@ def test_a_buildset_is_stored_once_for_each_key(rows: Rows) -> None:
 def test_the_newer_request_takes_the_older_ones_changes_over(rows: Rows) -> None:
     ids = [rows.add(rows.change(f"r{n}"))[1][0] for n in range(4)]
     assert [rows.state(i) for i in ids] == [("COMPLETE", SKIPPED)] * 3 + [("PENDING", None)]
-    assert len(rows.read(requests.change_ids, ids[-1])) == 4
+    assert len(rows.read(included.change_ids, ids[-1])) == 4
     loaded = rows.read(loading.load, [ids[-1]])[ids[-1]]
     assert [change.revision for change in loaded.changes] == ["r0", "r1", "r2", "r3"]
     assert [stamp.revision for stamp in loaded.stamps] == ["r3"]
@@ -141,14 +145,14 @@ def test_a_long_chain_of_superseded_requests_is_followed_to_its_end(rows: Rows) 
             )
 
     rows.write(chain)
-    assert sorted(rows.read(requests.superseded_chain, count)) == list(range(1, count + 1))
+    assert sorted(rows.read(included.superseded_chain, count)) == list(range(1, count + 1))
 
 
 def test_a_buildset_ends_with_its_last_request_and_is_as_bad_as_the_worst(rows: Rows) -> None:
     buildsetid, (one, two) = rows.add(builders=(1, 2))
-    rows.write(requests.complete_in, [one], FAILURE)
+    rows.write(ending.complete_in, [one], FAILURE)
     assert rows.read(buildsets.get, buildsetid).complete == 0
-    rows.write(requests.complete_in, [two], SUCCESS, 123.5)
+    rows.write(ending.complete_in, [two], SUCCESS, 123.5)
     row = rows.read(buildsets.get, buildsetid)
     assert (row.complete, row.results, row.complete_at) == (1, FAILURE, 123.5)
 
@@ -161,8 +165,8 @@ def test_a_buildset_without_builders_is_complete_at_once(rows: Rows) -> None:
 
 def test_claims_are_numbered_builds_of_what_was_still_pending(rows: Rows) -> None:
     ids = [rows.add(mode=None)[1][0] for _ in range(3)]
-    rows.write(requests.cancel, ids[1], "no")
-    claims = [requests.Claim(i, 1, None) for i in ids]
+    rows.write(ending.cancel, ids[1], "no")
+    claims = [claiming.Claim(i, 1, None) for i in ids]
     got, loaded = rows.write(claim_and_add, claims, rows.masterid, rows.db.epoch, ids, {})
     assert {i: row.number for i, row in got.items()} == {ids[0]: 1, ids[2]: 2}
     assert sorted(loaded) == [ids[0], ids[2]]
@@ -174,7 +178,7 @@ def test_claims_are_numbered_builds_of_what_was_still_pending(rows: Rows) -> Non
 def test_of_two_masters_that_claim_the_same_requests_each_is_served_by_one(place: Place, rows: Rows) -> None:
     other = Rows(place, "m2")
     ids = [rows.add(mode=None)[1][0] for _ in range(40)]
-    claims = [requests.Claim(i, 1, None) for i in ids]
+    claims = [claiming.Claim(i, 1, None) for i in ids]
     pending = []
     for start in range(0, 40, 4):
         part = claims[start : start + 4]
@@ -199,8 +203,8 @@ def test_the_last_two_requests_of_a_buildset_may_end_on_two_masters_at_once(plac
     made = [rows.add(builders=(1, 2), mode=None) for _ in range(20)]
     pending = []
     for _, (one, two) in made:
-        pending.append((rows, rows.db.write(requests.complete_in, [one], SUCCESS)))
-        pending.append((other, other.db.write(requests.complete_in, [two], SUCCESS)))
+        pending.append((rows, rows.db.write(ending.complete_in, [one], SUCCESS)))
+        pending.append((other, other.db.write(ending.complete_in, [two], SUCCESS)))
     for master, deferred in pending:
         master.wait(deferred)
     assert [rows.read(buildsets.get, buildsetid).complete for buildsetid, _ in made] == [1] * 20
@@ -210,9 +214,9 @@ def test_a_held_request_is_released_once(rows: Rows) -> None:
     older = rows.add(rows.change("r1"), mode=None)[1][0]
     held = rows.add(rows.change("r2"), mode="custom")[1][0]
     assert rows.state(held) == ("HELD", None)
-    assert [r.requestid for r in rows.read(requests.open_before, 1, held)] == [older]
-    assert rows.write(requests.release, held, [older]) is True
-    assert rows.write(requests.release, held, [older]) is False
+    assert [r.requestid for r in rows.read(collapsing.open_before, 1, held)] == [older]
+    assert rows.write(collapsing.release, held, [older]) is True
+    assert rows.write(collapsing.release, held, [older]) is False
     assert (rows.state(older), rows.state(held)) == (("COMPLETE", SKIPPED), ("PENDING", None))
 
 
@@ -274,16 +278,16 @@ def test_a_poll_stores_its_changes_with_the_pollers_state(rows: Rows) -> None:
 
 def test_the_survey_finds_what_nobody_runs(rows: Rows) -> None:
     parent = rows.add(mode=None)[1][0]
-    got, _ = rows.write(claim_and_add, [requests.Claim(parent, 1, None)], rows.masterid, rows.db.epoch, [], {})
+    got, _ = rows.write(claim_and_add, [claiming.Claim(parent, 1, None)], rows.masterid, rows.db.epoch, [], {})
     build = got[parent]
     child = rows.add(mode=None, waited_for=True, parent_buildid=build.buildid)[1][0]
     lonely = rows.add(mode=None)[1][0]
-    rows.write(requests.claim_exactly, [lonely], rows.masterid)
+    rows.write(claiming.claim_exactly, [lonely], rows.masterid)
     found = rows.read(reconciling.survey, rows.masterid, 0.0)
     assert [row.buildid for row in found.orphaned_builds] == [build.buildid]
     assert (list(found.orphaned_claims), list(found.abandoned)) == ([lonely], [])
     rows.write(reconciling.end_orphan, build)
     assert rows.state(parent) == ("PENDING", None)
     assert rows.read(reconciling.abandoned_requests) == []
-    rows.write(requests.complete_in, [parent], FAILURE)
+    rows.write(ending.complete_in, [parent], FAILURE)
     assert rows.read(reconciling.abandoned_requests) == [child]

@@ -10,7 +10,7 @@ from twisted.internet.task import Clock
 from buildmaster.base.moves import RequestState
 from buildmaster.base.records import NewBuildset, NewChange, Patch, SourceStamp
 from buildmaster.base.results import SKIPPED, SUCCESS, worst_of
-from buildmaster.db import buildsets, changes, requests, schema
+from buildmaster.db import buildsets, changes, claiming, included, requests, schema
 from buildmaster.db.engine import Database
 from buildmaster.db.executors import InlineExecutor
 from buildmaster.testing.sync import outcome_of
@@ -151,8 +151,8 @@ def test_what_is_stored_is_what_the_model_says(story: list[Add | Claim]) -> None
             continue
         wanted = model.claim(event.builderid)
         if wanted is not None:
-            claims = [requests.Claim(wanted, event.builderid, None)]
-            taken = store.run(store.db.write(requests.claim, claims, 1))
+            claims = [claiming.Claim(wanted, event.builderid, None)]
+            taken = store.run(store.db.write(claiming.claim, claims, 1))
             assert taken == {wanted: store.run(store.db.read(requests.get, wanted))}
     for number, expected in enumerate(model.requests, 1):
         stored = store.run(store.db.read(requests.get, number))
@@ -169,7 +169,7 @@ def test_what_is_stored_is_what_the_model_says(story: list[Add | Claim]) -> None
 def _listed(conn: object, requestid: int) -> list[int]:
     """The changes that led to a request and to those that it took over, by the lists of their buildsets."""
     found: set[int] = set()
-    for member in requests.superseded_chain(conn, requestid):  # type: ignore[arg-type]
+    for member in included.superseded_chain(conn, requestid):  # type: ignore[arg-type]
         request = requests.get(conn, member)  # type: ignore[arg-type]
         assert request is not None
         found.update(buildsets.change_ids(conn, request.buildsetid))  # type: ignore[arg-type]

@@ -11,22 +11,22 @@ from hypothesis import strategies as st
 from buildmaster.base.moves import MAX_AUTOMATIC_RETRIES, REQUEST_MOVES, RequestState
 from buildmaster.base.records import NewBuildset, SourceStamp
 from buildmaster.base.results import CANCELLED, EXCEPTION, FAILURE, RETRY, SUCCESS
-from buildmaster.db import buildsets, requests
+from buildmaster.db import buildsets, claiming, collapsing, ending, requests
 from tests.property.test_collapse import Store
 
 Job = Callable[[Store, int], Any]
 
 JOBS: dict[str, Job] = {
-    "claim": lambda store, i: store.db.write(requests.claim, [requests.Claim(i, 1, None)], 1),
-    "claim exactly": lambda store, i: store.db.write(requests.claim_exactly, [i], 1),
-    "unclaim": lambda store, i: store.db.write(requests.unclaim, [i], 1),
-    "unclaim of another master": lambda store, i: store.db.write(requests.unclaim, [i], 2),
-    "retry": lambda store, i: store.db.write(requests.complete_in, [i], RETRY),
-    "succeed": lambda store, i: store.db.write(requests.complete_in, [i], SUCCESS),
-    "fail": lambda store, i: store.db.write(requests.complete_in, [i], FAILURE),
-    "cancel": lambda store, i: store.db.write(requests.cancel, i, "why"),
-    "release": lambda store, i: store.db.write(requests.release, i, []),
-    "supersede by the next": lambda store, i: store.db.write(requests.supersede, [i], i + 1),
+    "claim": lambda store, i: store.db.write(claiming.claim, [claiming.Claim(i, 1, None)], 1),
+    "claim exactly": lambda store, i: store.db.write(claiming.claim_exactly, [i], 1),
+    "unclaim": lambda store, i: store.db.write(claiming.unclaim, [i], 1),
+    "unclaim of another master": lambda store, i: store.db.write(claiming.unclaim, [i], 2),
+    "retry": lambda store, i: store.db.write(ending.complete_in, [i], RETRY),
+    "succeed": lambda store, i: store.db.write(ending.complete_in, [i], SUCCESS),
+    "fail": lambda store, i: store.db.write(ending.complete_in, [i], FAILURE),
+    "cancel": lambda store, i: store.db.write(ending.cancel, i, "why"),
+    "release": lambda store, i: store.db.write(collapsing.release, i, []),
+    "supersede by the next": lambda store, i: store.db.write(collapsing.supersede, [i], i + 1),
     "set priority": lambda store, i: store.db.write(requests.set_priority, [i], 3),
 }
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from buildmaster.base.aio import deferred
 from buildmaster.data import base, exceptions, types
-from buildmaster.db import query, requests, views
+from buildmaster.db import claiming, ending, query, requests, views
 
 
 class BuildRequestEndpoint(base.ViewEndpoint):
@@ -39,7 +39,7 @@ class BuildRequestEndpoint(base.ViewEndpoint):
     async def _cancel(self, requestid: int, reason: str, owner: str | None) -> None:
         """End the request if nobody has it yet, else ask whoever has it to stop."""
         actor = f"user:{owner}" if owner else "user"
-        if await self.master.db.write(requests.cancel, requestid, reason, actor):
+        if await self.master.db.write(ending.cancel, requestid, reason, actor):
             return
         key = ("control", "buildrequests", str(requestid), "cancel")
         await self.master.mq.produce(key, {"reason": reason, "owner": owner})
@@ -97,13 +97,13 @@ class BuildRequest(base.ResourceType):
     @deferred
     async def claimBuildRequests(self, brids: Sequence[int], claimed_at: datetime.datetime | None = None) -> bool:
         """Take these pending requests for this master, all or none; False if one of them is not pending."""
-        return await self.master.db.write(requests.claim_exactly, brids, self.master.masterid, _epoch(claimed_at))
+        return await self.master.db.write(claiming.claim_exactly, brids, self.master.masterid, _epoch(claimed_at))
 
     @base.updateMethod
     @deferred
     async def unclaimBuildRequests(self, brids: Sequence[int]) -> None:
         """Put requests that this master has claimed back into the queue."""
-        await self.master.db.write(requests.unclaim, brids, self.master.masterid)
+        await self.master.db.write(claiming.unclaim, brids, self.master.masterid)
 
     @base.updateMethod
     @deferred
@@ -112,7 +112,7 @@ class BuildRequest(base.ResourceType):
     ) -> bool:
         """End these requests, and the buildsets of which they were the last; False if one had ended already."""
         wanted = sorted(set(brids))
-        ended = await self.master.db.write(requests.complete_in, wanted, results, _epoch(complete_at))
+        ended = await self.master.db.write(ending.complete_in, wanted, results, _epoch(complete_at))
         return len(ended) == len(wanted)
 
     @base.updateMethod

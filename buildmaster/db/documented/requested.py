@@ -10,7 +10,19 @@ import sqlalchemy as sa
 from buildmaster.base.aio import deferred
 from buildmaster.base.moves import RequestState
 from buildmaster.base.records import NewBuildset, NewChange, Patch, SourceStamp
-from buildmaster.db import buildsets, changes, query, requests, schema, sourcestamps, users, views
+from buildmaster.db import (
+    buildsets,
+    changes,
+    claiming,
+    ending,
+    included,
+    query,
+    requests,
+    schema,
+    sourcestamps,
+    users,
+    views,
+)
 from buildmaster.db.documented.base import DBConnectorComponent, When, asked, epoch, ids_of, moment
 from buildmaster.db.documented.models import (
     BuildRequestModel,
@@ -145,7 +157,7 @@ def _changes_of_build(conn: sa.Connection, buildid: int) -> list[Row]:
     requestid = conn.execute(sa.select(schema.builds.c.buildrequestid).where(schema.builds.c.id == buildid)).scalar()
     if requestid is None:
         return []
-    found = query.fetch_by_ids(conn, views.CHANGES, requests.change_ids(conn, requestid))
+    found = query.fetch_by_ids(conn, views.CHANGES, included.change_ids(conn, requestid))
     return [found[changeid] for changeid in sorted(found)]
 
 
@@ -324,7 +336,7 @@ def _complete_buildset(txn: Txn, buildsetid: int, results: int, at: float | None
     row = buildsets.get(txn.conn, buildsetid)
     if row is None or row.complete:
         raise AlreadyCompleteError(buildsetid)
-    requests.end_buildsets(txn, {buildsetid: results}, txn.now() if at is None else at)
+    ending.end_buildsets(txn, {buildsetid: results}, txn.now() if at is None else at)
 
 
 def _recent(
@@ -390,13 +402,13 @@ class BuildRequestsConnectorComponent(DBConnectorComponent):
     @deferred
     async def claimBuildRequests(self, brids: Iterable[int], claimed_at: When = None) -> None:
         """Take pending requests for this master, all or none; raises AlreadyClaimedError."""
-        if not await self.db.write(requests.claim_exactly, list(brids), self.db.masterid, epoch(claimed_at)):
+        if not await self.db.write(claiming.claim_exactly, list(brids), self.db.masterid, epoch(claimed_at)):
             raise AlreadyClaimedError
 
     @deferred
     async def unclaimBuildRequests(self, brids: Iterable[int]) -> None:
         """Put requests that this master has claimed back into the queue."""
-        await self.db.write(requests.unclaim, list(brids), self.db.masterid)
+        await self.db.write(claiming.unclaim, list(brids), self.db.masterid)
 
     @deferred
     async def completeBuildRequests(self, brids: Iterable[int], results: int, complete_at: When = None) -> None:
@@ -410,7 +422,7 @@ class BuildRequestsConnectorComponent(DBConnectorComponent):
 
 
 def _complete_requests(txn: Txn, requestids: Sequence[int], results: int, at: float | None) -> None:
-    ended = requests.complete_in(txn, requestids, results, at, states=(RequestState.CLAIMED,))
+    ended = ending.complete_in(txn, requestids, results, at, states=(RequestState.CLAIMED,))
     if len(ended) != len(requestids):
         raise NotClaimedError(sorted(set(requestids) - set(ended)))
 
