@@ -168,6 +168,26 @@ SECRETS = {
     ),
 }
 
+STATISTICS = {
+    **names("statistics.stats_service", "StatsService"),
+    **names("statistics.storage_backends.base", "StatsStorageBase"),
+    **names("statistics.storage_backends.influxdb_client", "InfluxStorageService"),
+    **names(
+        "statistics.capture",
+        "Capture",
+        "CaptureBuildDuration",
+        "CaptureBuildDurationAllBuilders",
+        "CaptureBuildEndTime",
+        "CaptureBuildEndTimeAllBuilders",
+        "CaptureBuildStartTime",
+        "CaptureBuildStartTimeAllBuilders",
+        "CaptureData",
+        "CaptureDataAllBuilders",
+        "CaptureProperty",
+        "CapturePropertyAllBuilders",
+    ),
+}
+
 WEBHOOKS = {
     **names("www.hooks.base", "base"),
     **names("www.hooks.bitbucket", "bitbucket"),
@@ -285,6 +305,7 @@ TABLE: dict[str, dict[str, str]] = {
     "reporters": REPORTERS,
     "schedulers": SCHEDULERS,
     "secrets": SECRETS,
+    "statistics": STATISTICS,
     "steps": STEPS,
     "util": UTIL,
     "webhooks": WEBHOOKS,

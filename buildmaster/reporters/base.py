@@ -1,7 +1,7 @@
 """The documented base class of reporters.
 
 A reporter has *generators*, which turn events into reports, and delivers these by :meth:`ReporterBase.sendMessage`.
-What was not delivered when the master ended is delivered after its next start, see :mod:`.delivery`.
+What was not delivered when the master ended is delivered after its next start, see :mod:`buildmaster.mq.outbox`.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from buildmaster.base.errors import error
 from buildmaster.base.interfaces import IReportGenerator
 from buildmaster.base.records import Fact
 from buildmaster.mq.connector import matches
+from buildmaster.mq.failing import NOTICE_AGE, TryLater, is_unreachable
+from buildmaster.mq.outbox import Outbox, told
 from buildmaster.reporters import utils
-from buildmaster.reporters.delivery import Outbox, told
-from buildmaster.reporters.failing import NOTICE_AGE, TryLater, is_unreachable
 from buildmaster.reporters.generators.utils import short_name
 from buildmaster.service import BuildbotService
 
@@ -132,7 +132,7 @@ class ReporterBase(BuildbotService):
         """Deliver reports: what the generators made of one event, usually one report.
 
         May return a Deferred, and may be called again with the same reports after a crash.  Raising
-        :class:`~buildmaster.reporters.failing.TryLater`, or an error of the network, has the reports delivered again
+        :class:`~buildmaster.mq.failing.TryLater`, or an error of the network, has the reports delivered again
         later; anything else is logged and the reports are given up.
 
         Each report is a dictionary: ``body``, ``type`` (``plain``, ``html``, ``json``), ``subject``, ``results``,

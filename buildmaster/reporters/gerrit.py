@@ -13,11 +13,11 @@ from twisted.logger import Logger
 
 from buildmaster.base.aio import deferred, maybe
 from buildmaster.base.errors import error
+from buildmaster.mq.failing import TryLater
 from buildmaster.net.childprocess import run_process
 from buildmaster.net.ssh import quoted, ssh_command
 from buildmaster.properties import Properties
 from buildmaster.reporters.base import ReporterBase
-from buildmaster.reporters.failing import TryLater
 from buildmaster.reporters.gerrit_reviews import (
     DEFAULT_REVIEW,
     DEFAULT_SUMMARY,

@@ -16,9 +16,9 @@ from buildmaster.base.aio import deferred, maybe
 from buildmaster.base.results import CANCELLED, EXCEPTION, FAILURE, RETRY, SKIPPED, SUCCESS, WARNINGS
 from buildmaster.base.strings import shorten
 from buildmaster.base.urls import giturlparse
+from buildmaster.mq.failing import TryLater
 from buildmaster.net.github_api import HOSTED_BASE_URL
 from buildmaster.properties import Interpolate, Properties
-from buildmaster.reporters.failing import TryLater
 from buildmaster.reporters.generators.build import BuildStartEndStatusGenerator
 from buildmaster.reporters.message import MessageFormatterEmpty
 from buildmaster.reporters.pushing import PushReporter, first_build, rendered_text, sources_of

@@ -12,9 +12,9 @@ from buildmaster.base.errors import error
 from buildmaster.base.interfaces import IRenderable
 from buildmaster.base.strings import shorten
 from buildmaster.base.urls import stripUrlPassword
+from buildmaster.mq.failing import TryLater
 from buildmaster.net.httpclient import HTTPSession
 from buildmaster.reporters.base import ReporterBase
-from buildmaster.reporters.failing import TryLater
 from buildmaster.reporters.generators.build import BuildStatusGenerator
 from buildmaster.reporters.message import MessageFormatterFunction
 
@@ -30,7 +30,7 @@ NOT_NOW = frozenset({408, 409, 423, 425, 429})
 async def accepted(response: Any, what: str) -> bool:
     """Whether a server has taken what was sent; a refusal is logged with what the server says.
 
-    ``what`` names reporter and request in words.  Raises :class:`~buildmaster.reporters.failing.TryLater` for an
+    ``what`` names reporter and request in words.  Raises :class:`~buildmaster.mq.failing.TryLater` for an
     answer that may be another one later (429, 5xx …).
     """
     code = response.code

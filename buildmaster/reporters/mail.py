@@ -13,11 +13,11 @@ from buildmaster.base.aio import deferred, maybe
 from buildmaster.base.compare import ComparableMixin
 from buildmaster.base.errors import error
 from buildmaster.base.interfaces import IEmailLookup, IEmailSender
+from buildmaster.mq.failing import TryLater
 from buildmaster.net import smtp
 from buildmaster.properties import Properties
 from buildmaster.reporters import letters
 from buildmaster.reporters.base import ENCODING, ReporterBase
-from buildmaster.reporters.failing import TryLater
 from buildmaster.reporters.generators.build import BuildStatusGenerator
 from buildmaster.reporters.generators.worker import WorkerMissingGenerator
 from buildmaster.reporters.letters import VALID_EMAIL, VALID_EMAIL_ADDR
@@ -207,7 +207,7 @@ class MailNotifier(ReporterBase):
     async def sendMail(self, m: Message, recipients: Sequence[str]) -> list[smtp.Verdict]:
         """Hand a mail to the SMTP server; fires with what it said of recipients that it refused.
 
-        Fails with :class:`~buildmaster.reporters.failing.TryLater` if it is to be tried again.
+        Fails with :class:`~buildmaster.mq.failing.TryLater` if it is to be tried again.
         """
         data = letters.as_bytes(m)
         log.info("{name}: sending mail ({n} bytes) to {to}", name=self.name, n=len(data), to=list(recipients))

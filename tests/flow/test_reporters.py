@@ -12,8 +12,8 @@ from twisted.internet import defer, error
 from buildmaster.base.errors import ConfigErrors
 from buildmaster.base.results import CANCELLED, FAILURE, SUCCESS
 from buildmaster.db import journal, masters, schema, turns
+from buildmaster.mq.failing import MOST_ANSWERS, NOTICE_AGE, TryLater
 from buildmaster.plugins import reporters, steps
-from buildmaster.reporters.failing import MOST_ANSWERS, NOTICE_AGE, TryLater
 from buildmaster.testing.worker import Command
 from tests.support.reporting import Recorder, build, path_with, service
 

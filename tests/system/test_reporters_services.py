@@ -228,7 +228,7 @@ def answering_once(service: Service, first: Any) -> Any:
     "first", [(403, {"message": "You have exceeded a secondary rate limit"}), (502, b"bad gateway")]
 )
 def test_what_github_does_not_take_now_is_sent_again(pushed, service, monkeypatch, first):
-    monkeypatch.setattr("buildmaster.reporters.failing.FIRST_PAUSE", 0.01)
+    monkeypatch.setattr("buildmaster.mq.failing.FIRST_PAUSE", 0.01)
     monkeypatch.setitem(service.answers, "POST *", answering_once(service, first))
     refused, again = pushed("/gh2/", 2, GITHUB)
     assert refused.json == again.json

@@ -534,7 +534,7 @@ class Patient(reporters.GerritStatusPush):
 
 
 def test_a_gerrit_that_is_away_is_waited_for(gerrit, tmp_path, monkeypatch):
-    monkeypatch.setattr("buildmaster.reporters.failing.FIRST_PAUSE", 0.01)
+    monkeypatch.setattr("buildmaster.mq.failing.FIRST_PAUSE", 0.01)
     gerrit.says("version", "gerrit version 2.5.1")  # an old one, too
     reporter = Patient("gerrit.host", "user")
     reporter.sent = defer.Deferred()

@@ -13,6 +13,7 @@ from buildmaster.base.results import SUCCESS, WARNINGS
 from buildmaster.base.times import datetime2epoch, epoch2datetime, fuzzyInterval
 from buildmaster.data.resultspec import Filter
 from buildmaster.db import state
+from buildmaster.mq.failing import TryLater
 from buildmaster.process.urls import getURLForBuild
 from buildmaster.reporters import utils
 from buildmaster.reporters.chat.access import expand_authz
@@ -20,7 +21,6 @@ from buildmaster.reporters.chat.asking import UsageError
 from buildmaster.reporters.chat.channel import Channel
 from buildmaster.reporters.chat.contact import Contact
 from buildmaster.reporters.chat.events import DESCRIPTIONS, SEVERITY
-from buildmaster.reporters.failing import TryLater
 from buildmaster.service import AsyncMultiService
 
 log = Logger()

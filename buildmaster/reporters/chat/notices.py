@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from buildmaster.base.records import Fact
-from buildmaster.reporters.delivery import Outbox
-from buildmaster.reporters.failing import TryLater
+from buildmaster.mq.failing import TryLater
+from buildmaster.mq.outbox import Outbox
 
 KEYS = [
     ("builds", None, "new"),

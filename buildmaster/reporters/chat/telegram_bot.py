@@ -17,12 +17,12 @@ from twisted.logger import Logger
 
 from buildmaster.base.aio import as_deferred, deferred, maybe, sleep
 from buildmaster.base.results import CANCELLED, EXCEPTION, FAILURE, RETRY, SKIPPED, SUCCESS, WARNINGS
+from buildmaster.mq.failing import TryLater, words
 from buildmaster.reporters.chat.asking import UsageError
 from buildmaster.reporters.chat.bot import StatusBot
 from buildmaster.reporters.chat.channel import Channel
 from buildmaster.reporters.chat.contact import Contact, command
 from buildmaster.reporters.chat.webhook import WebhookResource
-from buildmaster.reporters.failing import TryLater, words
 
 log = Logger()
 
@@ -232,7 +232,7 @@ class TelegramStatusBot(StatusBot):
     async def post(self, path: str, timeout: float = ANSWER_SECONDS, **params: Any) -> Any:
         """The result of a method of the interface.
 
-        Raises :class:`~buildmaster.reporters.failing.TryLater` if the server is away or busy, and
+        Raises :class:`~buildmaster.mq.failing.TryLater` if the server is away or busy, and
         :class:`.UsageError` for what it refuses; the token, which is in the address, stays out of both.
         """
         given = {name: value for name, value in params.items() if value is not None}

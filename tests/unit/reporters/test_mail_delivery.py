@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from buildmaster.mq.failing import TryLater
 from buildmaster.plugins import reporters
-from buildmaster.reporters.failing import TryLater
 from buildmaster.service import MasterService
 from tests.support.post_office import PostOffice, certificate
 from tests.support.real_reactor import reactor, run

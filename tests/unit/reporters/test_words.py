@@ -12,12 +12,13 @@ from twisted.web.client import ResponseNeverReceived
 
 from buildmaster.base.aio import DeadlineExceeded
 from buildmaster.base.results import CANCELLED, EXCEPTION, FAILURE, RETRY, SKIPPED, SUCCESS, WARNINGS
+from buildmaster.mq import failing
+from buildmaster.mq.failing import TryLater
 from buildmaster.plugins import reporters
-from buildmaster.reporters import failing, message, utils
+from buildmaster.reporters import message, utils
 from buildmaster.reporters.chat import access, events
 from buildmaster.reporters.chat.asking import UsageError, parse_force, parse_properties
 from buildmaster.reporters.chat.telegram_bot import PARTS, parts
-from buildmaster.reporters.failing import TryLater
 from buildmaster.testing.sync import result_of
 
 

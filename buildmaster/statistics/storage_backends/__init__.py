@@ -1,0 +1,1 @@
+"""Where statistics are kept, see :mod:`.base`."""
