@@ -45,8 +45,11 @@ class Place:
         self.gone: list[str] = []
         self.avatars: list[Avatar] = []
         self.clients: list[Any] = []
+        self.transports: list[Any] = []
 
     def make(self, mind: Any, name: str) -> Avatar:
+        if mind is not None:
+            self.transports.append(mind.broker.transport)
         self.avatars.append(Avatar(name, self.gone))
         return self.avatars[-1]
 
@@ -140,6 +143,17 @@ def test_a_changed_password_counts_from_then_on(place: Place) -> None:
         await place.login(registration.getPort(), "one", "new")
 
     run(story())
+
+
+def test_a_call_is_sent_at_once_and_a_host_that_vanished_is_noticed(place: Place) -> None:
+    async def scenario() -> None:
+        registration = await place.register("w1")
+        await place.login(registration.getPort(), "w1", client=pb.Root())
+        (transport,) = place.transports
+        assert transport.getTcpNoDelay()
+        assert transport.getTcpKeepAlive()
+
+    run(scenario())
 
 
 def test_the_avatar_hears_of_the_end_of_its_connection(place: Place) -> None:
