@@ -1,7 +1,8 @@
-"""The documented worker classes: what a configuration says about a worker, and its life on this master.
+"""The documented worker classes: a worker's life on this master.
 
-A worker's connection is a :class:`~.session.Session`; who may connect is decided by the manager; what it may build is
-asked here (:meth:`AbstractWorker.canStartBuild`).
+What a configuration says about it is :class:`~.described.DescribedWorker`'s; its connection is a
+:class:`~.session.Session`; who may connect is decided by the manager; what it may build is asked here
+(:meth:`AbstractWorker.canStartBuild`).
 """
 
 from __future__ import annotations
@@ -15,18 +16,17 @@ from zope.interface import implementer
 
 from buildmaster.base.aio import as_deferred, deferred, maybe
 from buildmaster.base.deadlines import deadlines_of
-from buildmaster.base.errors import ConfigErrors
 from buildmaster.base.interfaces import IWorker
 from buildmaster.db import workers
 from buildmaster.process.workerforbuilder import IN_QUARANTINE
 from buildmaster.properties import Properties
-from buildmaster.service import BuildbotService
-from buildmaster.worker import options
 from buildmaster.worker.absence import Absence
-from buildmaster.worker.identity import Identity
+from buildmaster.worker.builder_list import BuilderList
+from buildmaster.worker.described import DescribedWorker
 from buildmaster.worker.locking import WorkerLocks
 from buildmaster.worker.quarantine import Quarantine
 from buildmaster.worker.session import ABSENT, PRESENT, Session
+from buildmaster.worker.standing import Standing
 
 log = Logger()
 
@@ -35,7 +35,7 @@ SHOWN_INFO = ("admin", "host", "access_uri", "version")
 
 
 @implementer(IWorker)
-class AbstractWorker(Identity, BuildbotService):
+class AbstractWorker(DescribedWorker):
     """A worker of the configuration.
 
     ``name`` and ``password`` are its login; ``max_builds`` is how many builds it takes at a time (None: any number);
@@ -44,9 +44,6 @@ class AbstractWorker(Identity, BuildbotService):
     taken by each of its builds; ``keepalive_interval`` (seconds) is how long it may be silent before it is asked for a
     sign of life; ``machine_name`` names the machine that hosts it.
     """
-
-    DEFAULT_MISSING_TIMEOUT = 3600
-    DEFAULT_KEEPALIVE_INTERVAL = 3600
 
     builds_may_be_incompatible: bool = False
     """Whether :meth:`isCompatibleWithBuild` has to be asked before a build is given to it."""
@@ -65,7 +62,6 @@ class AbstractWorker(Identity, BuildbotService):
         self.workerid: int | None = None
         self.conn: Any = None
         self.registration: Any = None
-        self.machine: Any = None
         self.workerforbuilders: dict[str, Any] = {}
         self.absence = Absence(self)
         self.taken = WorkerLocks(self)
@@ -73,115 +69,13 @@ class AbstractWorker(Identity, BuildbotService):
         self.last_connection: float | None = None
         self.master_session = Session(self.workername, self._attach, self._attached, self._detach)
         self.quarantine = Quarantine(self)
-        self._paused = False
-        self._pause_reason: str | None = None
-        self._graceful = False
-        self._told_builders: list[tuple[str, str]] | None = None
-
-    # -- what the configuration says -------------------------------------------------------------------------------
-
-    def checkConfig(
-        self,
-        name: str,
-        password: Any,
-        max_builds: int | None = None,
-        notify_on_missing: str | list[str] | None = None,
-        missing_timeout: float | None = None,
-        properties: dict[str, Any] | None = None,
-        defaultProperties: dict[str, Any] | None = None,
-        locks: list[Any] | None = None,
-        keepalive_interval: float | None = DEFAULT_KEEPALIVE_INTERVAL,
-        machine_name: str | None = None,
-    ) -> None:
-        """Check the arguments, reporting all mistakes."""
-        self.name = options.check_name(type(self).__name__, name)
-        place = f"worker {self.name!r}"
-        options.check_password(place, password)
-        options.check_number(place, "max_builds", max_builds)
-        options.check_number(place, "missing_timeout", missing_timeout)
-        options.check_number(place, "keepalive_interval", keepalive_interval)
-        options.check_properties(place, "properties", properties)
-        options.check_properties(place, "defaultProperties", defaultProperties)
-        self.password = password
-        self.max_builds = max_builds
-        self.notify_on_missing = options.addresses(place, notify_on_missing)
-        self.access = options.accesses(place, locks)
-        self.machine_name = machine_name
-        self._take_properties(properties, defaultProperties)
-
-    def _take_properties(self, properties: Any, defaults: Any) -> None:
-        """Known as soon as the worker is made: configurations sort their workers by them."""
-        self.properties = Properties()
-        self.properties.update(properties if isinstance(properties, dict) else {}, "Worker")
-        self.properties.setProperty("workername", self.workername, "Worker")
-        self.defaultProperties = Properties()
-        self.defaultProperties.update(defaults if isinstance(defaults, dict) else {}, "Worker")
-
-    @deferred
-    async def reconfigService(  # type: ignore[override]
-        self,
-        name: str,
-        password: Any,
-        max_builds: int | None = None,
-        notify_on_missing: str | list[str] | None = None,
-        missing_timeout: float | None = DEFAULT_MISSING_TIMEOUT,
-        properties: dict[str, Any] | None = None,
-        defaultProperties: dict[str, Any] | None = None,
-        locks: list[Any] | None = None,
-        keepalive_interval: float | None = DEFAULT_KEEPALIVE_INTERVAL,
-        machine_name: str | None = None,
-    ) -> None:
-        """Take these arguments over; a worker that is connected stays so."""
-        place = f"worker {self.name!r}"
-        missed = (self.notify_on_missing, getattr(self, "missing_timeout", None))
-        self.password = await self.renderSecrets(password)
-        self.max_builds = max_builds
-        self.notify_on_missing = options.addresses(place, notify_on_missing)
-        self.missing_timeout = self.DEFAULT_MISSING_TIMEOUT if missing_timeout is None else missing_timeout
-        self._take_properties(properties, defaultProperties)
-        self.access = options.accesses(place, locks)
-        self.keepalive_interval = keepalive_interval or 0
-        await self._follow_machine(machine_name)
-        self.updateLocks()
-        if self.registration is not None:
-            await self.registration.update(self, self.master.config)
-        if self.master_session.state == PRESENT:
-            self.conn.start_keepalive(self.keepalive_interval)
-        elif missed != (self.notify_on_missing, self.missing_timeout) and self.master_session.state == ABSENT:
-            self.startMissingTimer()
-
-    async def _follow_machine(self, machine_name: str | None) -> None:
-        if machine_name == getattr(self.machine, "name", None):
-            return
-        if self.machine is not None:
-            self.machine.unregisterWorker(self)
-            self.machine = None
-        self.machine_name = machine_name
-        if machine_name is not None:
-            self.machine = self.master.machine_manager.getMachineByName(machine_name)
-            if self.machine is None:
-                raise ConfigErrors(
-                    [f"worker {self.name!r}: there is no machine {machine_name!r} in c['machines']; add it there"]
-                )
-            self.machine.registerWorker(self)
-
-    @deferred
-    async def reconfigServiceWithSibling(self, sibling: Any) -> None:
-        """Take the arguments of a new description over, and register anew where the port or password changed."""
-        await super().reconfigServiceWithSibling(sibling)
-        if self is not sibling and self.registration is not None:
-            await self.registration.update(self, self.master.config)
-        self.updateLocks()
+        self._standing = Standing(self)
+        self._told = BuilderList(self)
 
     # -- who it is -------------------------------------------------------------------------------------------------
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name!r}>"
-
-    @property
-    def workername(self) -> str:
-        """The name."""
-        return self.name
 
     @property
     def master(self) -> Any:
@@ -193,15 +87,24 @@ class AbstractWorker(Identity, BuildbotService):
         """The master's builders; None while the worker belongs to no master."""
         return None if self.master is None else self.master.botmaster
 
-    def setupProperties(self, props: Properties) -> None:
-        """Set this worker's properties on those of a build."""
-        for name, (value, source) in self.properties.properties.items():
-            props.setProperty(name, value, source)
-        for name, (value, source) in self.defaultProperties.properties.items():
-            if name not in props:
-                props.setProperty(name, value, source)
-        if self.worker_basedir is not None:
-            props.setProperty("basedir", self.worker_basedir, "Worker")
+    # -- following the configuration -------------------------------------------------------------------------------
+
+    async def _description_changed(self, others_miss_it: bool) -> None:
+        self.updateLocks()
+        if self.registration is not None:
+            await self.registration.update(self, self.master.config)
+        if self.master_session.state == PRESENT:
+            self.conn.start_keepalive(self.keepalive_interval)
+        elif others_miss_it and self.master_session.state == ABSENT:
+            self.startMissingTimer()
+
+    @deferred
+    async def reconfigServiceWithSibling(self, sibling: Any) -> None:
+        """Take the arguments of a new description over, and register anew where the port or password changed."""
+        await super().reconfigServiceWithSibling(sibling)
+        if self is not sibling and self.registration is not None:
+            await self.registration.update(self, self.master.config)
+        self.updateLocks()
 
     # -- life ------------------------------------------------------------------------------------------------------
 
@@ -213,8 +116,7 @@ class AbstractWorker(Identity, BuildbotService):
         row = await manager.row_of(self)
         self.workerid = row.workerid
         self.last_connection = row.last_connection
-        self._paused, self._pause_reason = row.paused, row.pause_reason
-        self._graceful = row.graceful
+        self._standing.recall(row)
         await super().startService()
         self.registration = await maybe(manager.register, self)
         if self.registration is not None:
@@ -257,16 +159,16 @@ class AbstractWorker(Identity, BuildbotService):
             conn.remoteGetWorkerInfo(), deadlines_of(self.master).attach, f"info of {name}"
         )
         self.take_info(info)
-        self._told_builders = None
+        self._told.forget()
         await conn.patience.wait_for(self.sendBuilderList(), deadlines_of(self.master).attach, f"builders of {name}")
-        if self._graceful:  # it was meant for the process that has ended
-            await self._set_graceful(False)
+        if self._standing.graceful:  # it was meant for the process that has ended
+            await self._standing.set_graceful(False)
 
     @deferred
     async def detached(self) -> None:
         """The connection is lost.  Subclasses that override this call it."""
         self.conn = None
-        self._told_builders = None
+        self._told.forget()
         await self._detach_builders()
 
     async def _detach_builders(self) -> None:
@@ -305,22 +207,8 @@ class AbstractWorker(Identity, BuildbotService):
     @deferred
     async def sendBuilderList(self) -> None:
         """Tell the worker its builders, if they are others than those it was told last."""
-        conn = self.conn
-        if conn is None:
-            return
-        builders = self.botmaster.getBuildersForWorker(self.workername)
-        wanted = sorted((b.name, b.config.workerbuilddir) for b in builders)
-        if wanted == self._told_builders:
-            return
-        self._told_builders = wanted
-        try:
-            taken = await conn.remoteSetBuilderList(wanted)
-        except Exception:
-            self._told_builders = None
-            raise
-        refused = {name for name, _ in wanted} - set(taken)
-        if refused:
-            log.warn("worker {name!r} refused builders {refused}", name=self.workername, refused=sorted(refused))
+        if self.conn is not None:
+            await self._told.tell(self.botmaster.getBuildersForWorker(self.workername))
 
     @deferred
     async def updateWorker(self) -> None:
@@ -371,7 +259,7 @@ class AbstractWorker(Identity, BuildbotService):
     async def buildFinished(self, wfb: Any) -> None:
         """A build has ended here: the next may come, or a graceful shutdown."""
         await as_deferred(self.maybeShutdown())
-        if self.botmaster is not None and not self._graceful:
+        if self.botmaster is not None and not self._standing.graceful:
             await maybe(self.botmaster.maybeStartBuildsForWorker, self.workername)
 
     # -- whether it takes builds -----------------------------------------------------------------------------------
@@ -382,10 +270,8 @@ class AbstractWorker(Identity, BuildbotService):
 
     def why_not(self) -> str | None:
         """Why this worker takes no build now, in words; None if it does.  A quarantine is told if nothing else is."""
-        if self._paused:
-            return f"paused: {self._pause_reason}" if self._pause_reason else "paused"
-        if self._graceful:
-            return "shutting down when it is idle"
+        if (why := self._standing.why_not()) is not None:
+            return why
         if self.max_builds and len(self.building) >= self.max_builds:
             return f"busy with {self.max_builds} of {self.max_builds} builds"
         if not self.locksAvailable():
@@ -422,21 +308,19 @@ class AbstractWorker(Identity, BuildbotService):
 
     def isPaused(self) -> bool:
         """Whether it is paused."""
-        return self._paused
+        return self._standing.paused
 
     @deferred
     async def pause(self, reason: str | None) -> None:
         """Give it no new builds; running ones go on.  Outlasts a restart of the master."""
-        self._paused, self._pause_reason = True, reason
-        await self.master.db.write(workers.set_paused, self.workerid, True, reason)
+        await self._standing.pause(reason)
 
     @deferred
     async def unpause(self) -> None:
         """Give it builds again, also when it is in quarantine."""
-        self._paused, self._pause_reason = False, None
         self.stopQuarantineTimer()
         self.resetQuarantine()
-        await self.master.db.write(workers.set_paused, self.workerid, False)
+        await self._standing.unpause()
         await maybe(self.botmaster.maybeStartBuildsForWorker, self.workername)
 
     def putInQuarantine(self) -> None:
@@ -459,18 +343,13 @@ class AbstractWorker(Identity, BuildbotService):
     @deferred
     async def shutdownRequested(self) -> None:
         """It shall end when it is idle: no new builds from now on."""
-        await self._set_graceful(True)
+        await self._standing.set_graceful(True)
         await as_deferred(self.maybeShutdown())
-
-    async def _set_graceful(self, graceful: bool) -> None:
-        self._graceful = graceful
-        if self.workerid is not None:
-            await self.master.db.write(workers.set_graceful, self.workerid, graceful)
 
     @deferred
     async def maybeShutdown(self) -> None:
         """Shut it down if that was asked for and it is idle."""
-        if self._graceful and not self.building:
+        if self._standing.graceful and not self.building:
             await as_deferred(self.shutdown())
 
     @deferred

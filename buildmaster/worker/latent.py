@@ -275,8 +275,8 @@ class AbstractLatentWorker(AbstractWorker):
     def instance_ended(self) -> None:
         """Called by the instance: it is gone."""
         self._outdated = False
-        if self.running and self._graceful:
-            as_deferred(self._set_graceful(False)).addErrback(
+        if self.running and self._standing.graceful:
+            as_deferred(self._standing.set_graceful(False)).addErrback(
                 lambda f: log.failure("the end of a shutdown could not be stored", f)
             )
         if self.running and self.botmaster is not None:
@@ -289,7 +289,7 @@ class AbstractLatentWorker(AbstractWorker):
         self._stop_waiting()
         if self.latent_instance.state != instance.RUNNING or self.building:
             return
-        if self.build_wait_timeout == 0 or self._outdated or self._graceful:
+        if self.build_wait_timeout == 0 or self._outdated or self._standing.graceful:
             self.latent_instance.release("no build wants it")
         elif self.build_wait_timeout > 0:
             self.build_wait_timer = self.master.reactor.callLater(self.build_wait_timeout, self._waited)
@@ -383,8 +383,8 @@ class AbstractLatentWorker(AbstractWorker):
     async def startService(self) -> None:
         """Become live; an instance that an earlier process has left is looked for meanwhile."""
         await super().startService()
-        if self._graceful:  # it was meant for an instance that is gone
-            await self._set_graceful(False)
+        if self._standing.graceful:  # it was meant for an instance that is gone
+            await self._standing.set_graceful(False)
         record = await self.latent_instance.record.load()
         if record is not None:
             self.latent_instance.find(record)
