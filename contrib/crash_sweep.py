@@ -3,7 +3,7 @@
 
 Usage: contrib/crash_sweep.py [STORY ...] [--two]
 
-The stories are those of tests/crash/stories.py; ``--two`` adds, for each crash, a second one 1 to 12 signals after it.
+The stories are those of tests/crash/library.py; ``--two`` adds, for each crash, a second one 1 to 12 signals after it.
 Ctrl-C ends early.  The exit status is 1 if any crash changed what came of a story.
 """
 
@@ -19,12 +19,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from contrib.progress import counting
 from contrib.simulate import silence
-from tests.crash.framework_stories import FRAMEWORK
-from tests.crash.stories import ALL as PATH
+from tests.crash.library import ALL
 from tests.crash.story import Ending, Story, tell
 from tests.simulation.faults import Directory, fast_directory
-
-ALL = [*PATH, *FRAMEWORK]
 
 
 def points_of(expected: Ending, two: bool) -> list[list[int]]:

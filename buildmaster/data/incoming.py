@@ -18,6 +18,7 @@ from buildmaster.base.records import NewChange
 from buildmaster.data.exceptions import DataException
 from buildmaster.db import changes, users
 from buildmaster.db.txn import Txn
+from buildmaster.mq.decision import next_idempotency_key
 
 log = Logger()
 
@@ -71,7 +72,9 @@ class ChangeIntake:
         src: str | None,
     ) -> int:
         """Store a change; returns its id.  Raises :class:`InvalidChange`."""
-        return await self._store(await self.complete(given, category, codebase), src)
+        change = await self.complete(given, category, codebase)
+        key = next_idempotency_key()
+        return await self._store(change if key is None else attrs.evolve(change, idempotency_key=key), src)
 
     async def add_all(
         self, given: Sequence[Mapping[str, Any]], src: str | None, idempotency_keys: Sequence[str] | None
@@ -84,9 +87,8 @@ class ChangeIntake:
             if unknown:
                 raise TypeError(f"addChanges: a change has no {', '.join(unknown)}")
             change = await self.complete(arguments, arguments.pop("category"), arguments.pop("codebase"))
-            if idempotency_keys is not None:
-                change = attrs.evolve(change, idempotency_key=idempotency_keys[ordinal])
-            new.append(change)
+            key = next_idempotency_key() if idempotency_keys is None else idempotency_keys[ordinal]
+            new.append(attrs.evolve(change, idempotency_key=key))
         if src is not None and src not in SOURCES:
             log.warn("changes have the unknown source {src}", src=src)
             src = None

@@ -195,6 +195,19 @@ def finish_by_id(txn: Txn, buildid: int, results: int) -> bool:
     return finish(txn, attrs.evolve(row, complete=True, complete_at=txn.now(), results=results))
 
 
+def want_stopped(txn: Txn, buildid: int, reason: str, actor: str = "user") -> bool:
+    """Somebody wants a build to end: should it be interrupted before that, its request is not built again.
+
+    False if it has ended already.
+    """
+    txn.flush()
+    row = get(txn.conn, buildid)
+    if row is None or row.complete:
+        return False
+    ending.cancel(txn, row.buildrequestid, reason, actor)
+    return True
+
+
 # -- reading -------------------------------------------------------------------------------------------------------
 
 

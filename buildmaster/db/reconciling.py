@@ -20,7 +20,6 @@ class Findings:
     orphaned_builds: Sequence[builds.BuildRow] = ()  # this master's, run by nobody
     orphaned_claims: Sequence[int] = ()  # requests that this master has without a build
     overdue_holds: Sequence[int] = ()  # requests whose collapse verdict did not come
-    abandoned: Sequence[int] = ()  # requests whose parent, which waited for them, has ended
     finished_buildsets: Sequence[int] = ()  # incomplete, though all their requests are complete
 
 
@@ -30,7 +29,6 @@ def survey(conn: sa.Connection, masterid: int, held_since: float) -> Findings:
         builds.find(conn, masterid=masterid, complete=False),
         orphaned_claims(conn, masterid),
         [r.requestid for r in requests.in_state(conn, RequestState.HELD) if r.submitted_at < held_since],
-        abandoned_requests(conn),
         buildsets.overdue(conn),
     )
 

@@ -38,6 +38,7 @@ class BotMaster(ReconfigurableServiceMixin, LockRetrieverMixin, AsyncMultiServic
 
     debug = 0
     name: Any = "botmaster"
+    reconfig_priority = 140  # before services, which may have builds made as soon as they start
 
     def __init__(self) -> None:
         super().__init__()

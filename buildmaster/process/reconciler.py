@@ -15,7 +15,7 @@ from twisted.logger import Logger
 
 from buildmaster.base.aio import deferred
 from buildmaster.db import buildsets, claiming, collapsing
-from buildmaster.db.reconciling import Findings, end_orphan, survey
+from buildmaster.db.reconciling import Findings, abandoned_requests, end_orphan, survey
 from buildmaster.service import AsyncMultiService
 
 log = Logger()
@@ -82,7 +82,7 @@ class Reconciler(AsyncMultiService):
             await db.write(claiming.unclaim, found.orphaned_claims, self.master.masterid)
         for requestid in found.overdue_holds:
             await db.write(collapsing.release, requestid, [], "the collapse function was not asked in time")
-        for requestid in found.abandoned:
+        for requestid in await db.read(abandoned_requests):  # now: a build that was just ended may have waited
             await self._cancel(requestid, "the build that waited for it has ended")
         await self._each(buildsets.complete_if_done, found.finished_buildsets)
         self._afterwards()

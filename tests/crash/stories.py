@@ -2,94 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import sqlalchemy as sa
-
 from buildmaster.changes.base import PollingChangeSource
 from buildmaster.changes.reporting import Reporter
-from buildmaster.db import schema
-from buildmaster.plugins import schedulers, steps, util, worker
-from buildmaster.testing.worker import Command
+from buildmaster.plugins import schedulers, steps
+from tests.crash.parts import MAKE, at_once, cancel, change, config, force, forced, stable, work
 from tests.crash.story import Input, Pause, Reconfigure, Restart, Story
-
-
-async def work(command: Command) -> None:
-    """What the worker does: a little output, two seconds."""
-    command.out("begins\n")
-    await command.sleep(1)
-    command.err("half\n")
-    await command.sleep(1)
-    command.out("ends\n")
-    command.rc(0)
-
-
-def config(
-    *scheds: Callable[[], Any], builders: dict[str, list[Any]] | None = None, **more: Any
-) -> Callable[[], dict[str, Any]]:
-    """A configuration of one worker, made anew for each master; each builder is a name and its steps."""
-
-    def make() -> dict[str, Any]:
-        made = builders or {"b": [steps.ShellCommand(command=["make"]), steps.SetProperty(property="p", value="v")]}
-        return {
-            "workers": [worker.Worker("w1", "pw", max_builds=3)],
-            "builders": [
-                util.BuilderConfig(name=name, workernames=["w1"], factory=util.BuildFactory(list(parts)))
-                for name, parts in made.items()
-            ],
-            "schedulers": [make_one() for make_one in scheds],
-            "protocols": {"pb": {"port": 9989}},
-            **{key: value() if key == "change_source" else value for key, value in more.items()},
-        }
-
-    return make
-
-
-def change(revision: str, **fields: Any) -> Input:
-    """A client sends a change."""
-
-    def act(kit: Any) -> None:
-        values = {"author": "a", "revision": revision, "branch": "main", "files": ["f.c"], "comments": f"c {revision}"}
-        kit.call(kit.master.data.updates.addChange, repository="r", **{**values, **fields})
-
-    changes = schema.changes
-    return Input(
-        act,
-        lambda conn: conn.execute(sa.select(changes.c.id).where(changes.c.revision == revision)).first() is not None,
-    )
-
-
-def buildsets_exist(count: int) -> Callable[[sa.Connection], bool]:
-    """Whether that many buildsets are stored."""
-    query = sa.select(sa.func.count()).select_from(schema.buildsets)
-    return lambda conn: conn.execute(query).scalar_one() >= count
-
-
-def force(owner: str, nth: int) -> Input:
-    """A user presses the button; it is the ``nth`` buildset of the story."""
-
-    def act(kit: Any) -> None:
-        args = {"owner": owner, "reason": f"for {owner}", "branch": "main"}
-        kit.call(kit.master.data.control, "force", args, ("forceschedulers", "force"))
-
-    return Input(act, buildsets_exist(nth))
-
-
-def stable(*builders: str) -> Callable[[], Any]:
-    return lambda: schedulers.SingleBranchScheduler(
-        name="stable", builderNames=list(builders), treeStableTimer=60, change_filter=util.ChangeFilter(branch="main")
-    )
-
-
-def at_once(*builders: str) -> Callable[[], Any]:
-    return lambda: schedulers.AnyBranchScheduler(name="any", builderNames=list(builders), treeStableTimer=None)
-
-
-def forced(*builders: str) -> Callable[[], Any]:
-    return lambda: schedulers.ForceScheduler(name="force", builderNames=list(builders))
-
 
 PUSH = Story(
     "push",
@@ -100,7 +20,7 @@ PUSH = Story(
 
 COLLAPSE = Story(
     "collapse",
-    config(at_once("b"), builders={"b": [steps.ShellCommand(command=["make"])]}),
+    config(at_once("b"), builders={"b": [MAKE]}),
     [*(change(str(n)) for n in range(1, 5)), Pause(10)],
     workers=("w1",),
     script=work,
@@ -133,20 +53,12 @@ TRIGGER = Story(
 )
 
 
-def _cancel(kit: Any) -> None:
-    kit.call(kit.master.data.control, "cancel", {"reason": "not wanted"}, ("buildrequests", 1))
-
-
-def _cancelled(conn: sa.Connection) -> bool:
-    return conn.execute(sa.select(schema.buildrequests.c.state).where(schema.buildrequests.c.id == 1)).scalar() == 3
-
-
 CANCEL = Story(
     "cancel",
     config(forced("b")),
-    [force("ann", 1), Pause(1), Input(_cancel, _cancelled), Pause(30)],
+    [force("ann", 1), Pause(1), cancel("b"), Pause(30)],
     script=work,
-    may_differ=("builds",),  # a request that is cancelled before it is built again has none
+    may_differ=("cancelled builds",),  # a request that is cancelled before it is built again has none
 )
 
 
@@ -192,13 +104,12 @@ def _ask(master: Any, builder: Any, req1: Any, req2: Any) -> bool:
 
 HELD = Story(
     "held",
-    config(at_once("b"), collapseRequests=_ask, builders={"b": [steps.ShellCommand(command=["make"])]}),
+    config(at_once("b"), collapseRequests=_ask, builders={"b": [MAKE]}),
     [change("1"), change("2"), change("3"), Pause(10)],
     script=work,
 )
 
-_MAKE = [steps.ShellCommand(command=["make"])]
-_ONE, _TWO = {"b": _MAKE}, {"b": _MAKE, "c": _MAKE}
+_ONE, _TWO = {"b": [MAKE]}, {"b": [MAKE], "c": [MAKE]}
 
 RECONFIG = Story(
     "reconfig",
@@ -226,4 +137,4 @@ RESTART = Story(
     script=work,
 )
 
-ALL = [PUSH, POLL, COLLAPSE, FORCE, TRIGGER, CANCEL, HELD, RECONFIG, RESTART]
+PATH = [PUSH, POLL, COLLAPSE, FORCE, TRIGGER, CANCEL, HELD, RECONFIG, RESTART]

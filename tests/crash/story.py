@@ -65,6 +65,8 @@ class Story:
     workers: Sequence[str] = ("w1",)
     script: Callable[[Command], Any] | None = None
     prepare: Callable[[Path], None] | None = None
+    around: Callable[[Path], contextlib.AbstractContextManager[Any]] = contextlib.nullcontext  # open while it is told
+    outside: Callable[[Path], Any] | None = None  # what came of it outside of the database
     may_differ: Sequence[str] = ()  # parts of the end state that depend on when a crash comes
     rest: float = 400.0  # seconds after which everything has come to rest
 
@@ -185,12 +187,14 @@ def tell(story: Story, basedir: Path, crash_at: Sequence[int] = ()) -> Ending:
         story.prepare(basedir)
     signals = _Signals(crash_at)
     run = _Run(story, basedir)
-    with _listening(signals):
+    with _listening(signals), story.around(basedir):
         for event in [*story.events, Pause(story.rest)]:
             run.event(event)
         told = list(signals.seen)
         run.do(lambda kit: kit.stop())
     state = run.look(endstate.capture)
+    if story.outside is not None:
+        state["outside"] = story.outside(basedir)
     for part in story.may_differ:
         del state[part]
     return Ending(state, run.look(endstate.problems), told)

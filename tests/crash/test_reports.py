@@ -12,7 +12,7 @@ from twisted.internet import error
 from buildmaster.base.results import RETRY
 from buildmaster.plugins import reporters
 from buildmaster.reporters.base import ReporterBase
-from tests.crash.stories import at_once, change, config, work
+from tests.crash.parts import at_once, change, config, work
 from tests.crash.story import Pause, Restart, Story, tell
 
 SAMPLE = 6
@@ -53,13 +53,11 @@ def _revision(context: Any) -> str:
 
 MAIL = Story(
     "mail",
-    config(at_once("b"), services=[], collapseRequests=False),
+    config(at_once("b"), services=lambda: [Postcards(name="postcards")], collapseRequests=False),
     [change("1"), Pause(3), change("2"), Restart(10), change("3"), Pause(60)],
     script=work,
     rest=40,
 )
-_made = MAIL.config
-MAIL.config = lambda: {**_made(), "services": [Postcards(name="postcards")]}
 
 
 def postcards(basedir: Path) -> collections.Counter[str]:

@@ -7,12 +7,13 @@ and built may not.  Builds that ended as RETRY are left out: a crash may add the
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import sqlalchemy as sa
 
 from buildmaster.base.moves import RequestState
-from buildmaster.base.results import RETRY
+from buildmaster.base.results import CANCELLED, RETRY
 from buildmaster.db import logs, schema
 
 
@@ -21,12 +22,23 @@ def _rows(conn: sa.Connection, table: sa.Table) -> list[Any]:
 
 
 def _stamps(conn: sa.Connection) -> dict[int, tuple[Any, ...]]:
-    return {r.id: (r.codebase, r.repository, r.project, r.branch, r.revision) for r in _rows(conn, schema.sourcestamps)}
+    patches = {r.id: (r.level, r.body, r.author, r.comment) for r in _rows(conn, schema.patches)}
+    return {
+        r.id: (r.codebase, r.repository, r.project, r.branch, r.revision, patches.get(r.patchid))
+        for r in _rows(conn, schema.sourcestamps)
+    }
 
 
 def _stable(properties: str) -> dict[str, Any]:
     """Properties without those that name a run."""
     return {k: v for k, v in json.loads(properties).items() if k not in ("buildnumber", "basedir", "builddir")}
+
+
+def _grouped(rows: list[Any], key: str) -> dict[int, list[Any]]:
+    found: dict[int, list[Any]] = {}
+    for row in rows:
+        found.setdefault(getattr(row, key), []).append(row)
+    return found
 
 
 def capture(conn: sa.Connection) -> dict[str, Any]:
@@ -54,6 +66,7 @@ def capture(conn: sa.Connection) -> dict[str, Any]:
     superseded = {
         r.id: requests[r.superseded_by][:2] if r.superseded_by else None for r in _rows(conn, schema.buildrequests)
     }
+    builds = _builds(conn, builders, requests)
     return {
         "changes": sorted(
             (r.author, r.comments, r.branch or "", r.revision or "", r.project, r.repository, r.files)
@@ -61,7 +74,8 @@ def capture(conn: sa.Connection) -> dict[str, Any]:
         ),
         "buildsets": sorted(map(repr, buildsets.values())),
         "requests": sorted(repr((requests[i], superseded[i])) for i in requests),
-        "builds": sorted(repr(b) for b in _builds(conn, builders, requests)),
+        "builds": sorted(repr(b) for b in builds if b[1][3] != CANCELLED),
+        "cancelled builds": sorted(repr(b) for b in builds if b[1][3] == CANCELLED),
         "waiting": len(_rows(conn, schema.scheduler_changes)) + len(_rows(conn, schema.scheduler_timers)),
         "states": sorted(_states(conn)),
     }
@@ -78,26 +92,41 @@ def _states(conn: sa.Connection) -> list[tuple[str, str, str]]:
 
 
 def _builds(conn: sa.Connection, builders: dict[int, str], requests: dict[int, Any]) -> list[Any]:
-    steps: dict[int, list[Any]] = {}
-    for row in _rows(conn, schema.steps):
-        steps.setdefault(row.buildid, []).append(row)
-    step_logs: dict[int, list[Any]] = {}
-    for row in _rows(conn, schema.logs):
-        step_logs.setdefault(row.stepid, []).append(row)
-    found = []
-    for build in _rows(conn, schema.builds):
-        if build.results == RETRY:
-            continue
-        told = [
-            (
-                step.name,
-                step.complete,
-                step.results,
-                [(entry.slug, entry.complete, text_of(conn, entry)) for entry in step_logs.get(step.id, [])],
-            )
-            for step in steps.get(build.id, [])
-        ]
-        found.append((builders[build.builderid], requests[build.buildrequestid], build.complete, build.results, told))
+    steps = _grouped(_rows(conn, schema.steps), "buildid")
+    properties = {row.buildid: _stable(row.properties) for row in _rows(conn, schema.build_properties)}
+    held = _held(conn)
+    return [
+        (
+            builders[build.builderid],
+            requests[build.buildrequestid],
+            build.complete,
+            build.results,
+            build.state_string,
+            [_told(conn, step) for step in steps.get(build.id, [])],
+            sorted(properties.get(build.id, {}).items()),
+            held.get(build.id, []),
+        )
+        for build in _rows(conn, schema.builds)
+        if build.results != RETRY
+    ]
+
+
+def _told(conn: sa.Connection, step: Any) -> Any:
+    entries = conn.execute(sa.select(schema.logs).where(schema.logs.c.stepid == step.id).order_by(schema.logs.c.id))
+    texts = [(entry.slug, entry.complete, text_of(conn, entry)) for entry in entries]
+    links = [re.sub(r"#\d+", "#", link["name"]) for link in json.loads(step.urls)]
+    return step.name, step.complete, step.results, step.state_string, links, texts
+
+
+def _held(conn: sa.Connection) -> dict[int, list[Any]]:
+    """Data and test results by build."""
+    found: dict[int, list[Any]] = {}
+    for row in _rows(conn, schema.build_data):
+        found.setdefault(row.buildid, []).append((row.name, row.value, row.source))
+    results = _grouped(_rows(conn, schema.test_results), "test_result_setid")
+    for row in _rows(conn, schema.test_result_sets):
+        tests = [(one.test_name, one.value, one.duration_ns) for one in results.get(row.id, [])]
+        found.setdefault(row.buildid, []).append((row.description, row.complete, row.tests_failed, tests))
     return found
 
 

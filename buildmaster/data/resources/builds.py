@@ -7,6 +7,7 @@ from typing import Any
 import attrs
 
 from buildmaster.base.aio import deferred
+from buildmaster.base.results import RETRY
 from buildmaster.data import base, exceptions, types
 from buildmaster.db import blame, builds, query, views
 from buildmaster.db.txn import Txn
@@ -33,12 +34,18 @@ class BuildEndpoint(base.ViewEndpoint):
             raise exceptions.InvalidPathError("there is no such build")
         if action == "rebuild":
             return await self._rebuild(build)
+        return await self._stop(build["buildid"], args)
+
+    async def _stop(self, buildid: int, args: dict[str, Any]) -> None:
+        """Ask whoever runs it, and store the wish: a build that a crash ends first is not built again either."""
         body = {"reason": self.argument(args, "reason", str, "no reason"), "owner": args.get("owner")}
         results = self.argument(args, "results", int, None)
         if results is not None:
             body["results"] = results
-        await self.master.mq.produce(("control", "builds", str(build["buildid"]), "stop"), body)
-        return None
+        if results != RETRY:
+            actor = f"user:{body['owner']}" if body["owner"] else "user"
+            await self.master.db.write(builds.want_stopped, buildid, body["reason"], actor)
+        await self.master.mq.produce(("control", "builds", str(buildid), "stop"), body)
 
     async def _rebuild(self, build: Any) -> tuple[int, dict[int, int]]:
         request = await self.reading(query.fetch_one, views.BUILDREQUESTS, {"buildrequestid": build["buildrequestid"]})

@@ -11,6 +11,7 @@ from buildmaster.base.strings import unicode2bytes
 from buildmaster.data import base, exceptions, types
 from buildmaster.data.resources.sourcestamps import SourceStamp as SourceStampType
 from buildmaster.db import buildsets, query, views
+from buildmaster.mq.decision import next_idempotency_key
 
 
 class BuildsetEndpoint(base.ViewEndpoint):
@@ -85,6 +86,9 @@ class Buildset(base.ResourceType):
         Each of ``sourcestamps`` is the id of a stored one, or a dictionary with ``codebase``, ``repository``,
         ``project``, ``branch``, ``revision`` and perhaps ``patch_body``, ``patch_level``, ``patch_author``,
         ``patch_comment``, ``patch_subdir``.  ``properties`` are pairs of value and source by name.
+
+        A callback of ``master.mq.startConsuming`` with a ``persistent_name`` adds the same buildset once, though the
+        message is told again after a crash.
         """
         builderids = list(builderids or ())
         new = NewBuildset(
@@ -100,6 +104,7 @@ class Buildset(base.ResourceType):
             rebuilt_buildid=rebuilt_buildid,
             priority=priority,
             collapse=self._collapse_modes(builderids),
+            idempotency_key=next_idempotency_key(),
         )
         return await self.master.db.write(buildsets.add, new)
 

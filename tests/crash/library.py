@@ -1,0 +1,9 @@
+"""All stories."""
+
+from __future__ import annotations
+
+from tests.crash.build_stories import BUILDS
+from tests.crash.framework_stories import FRAMEWORK
+from tests.crash.stories import PATH
+
+ALL = [*PATH, *FRAMEWORK, *BUILDS]
