@@ -141,7 +141,9 @@ class MQConnector(service.Service):
         """Have ``callback(routing_key, body)`` called for every message that the filter lets through.
 
         It may return a Deferred and may be called again before that fires.  With ``persistent_name`` messages are kept
-        while nobody consumes under that name.  Returns a reference with ``stopConsuming()``.
+        while nobody consumes under that name; it is called for one after the other, and after a crash once more for
+        some.  Buildsets and changes that it adds before it is done are then not added again.  Returns a reference with
+        ``stopConsuming()``.
         """
         filter = tuple(filter)
         if persistent_name is None:

@@ -114,7 +114,8 @@ def _builds(conn: sa.Connection, builders: dict[int, str], requests: dict[int, A
 def _told(conn: sa.Connection, step: Any) -> Any:
     entries = conn.execute(sa.select(schema.logs).where(schema.logs.c.stepid == step.id).order_by(schema.logs.c.id))
     texts = [(entry.slug, entry.complete, text_of(conn, entry)) for entry in entries]
-    links = [re.sub(r"#\d+", "#", link["name"]) for link in json.loads(step.urls)]
+    names = [link["name"] for link in json.loads(step.urls)]
+    links = [re.sub(r"#\d+", "#", name) for name in names if not name.startswith("retry:")]
     return step.name, step.complete, step.results, step.state_string, links, texts
 
 
