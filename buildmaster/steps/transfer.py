@@ -260,7 +260,7 @@ class MultipleFileUpload(_TransferBuildStep, CompositeStepMixin):
             return FAILURE
         masterdest = os.path.join(destdir, name)
         path = self.worker.path_module.join(self.workdir, source)
-        command = makeStatusRemoteCommand(self, "stat", {"file": path, "workdir": self.workdir})
+        command = makeStatusRemoteCommand(self, "stat", {"file": path})
         await self.runCommand(command)
         if command.rc != 0:
             self.stdio_log.addHeader(f"File {path} not available at worker")

@@ -139,6 +139,14 @@ def test_patterns_are_looked_up_on_the_worker(tmp_path):
     assert sorted(os.listdir(tmp_path / "up")) == ["a", "b"]
 
 
+def test_what_a_name_stands_for_is_asked_by_its_path_from_the_builders_directory(tmp_path):
+    """Workers put the builder's directory, a workdir that they are given, and the path together."""
+    step = transfer.MultipleFileUpload(workersrcs=["out/b"], masterdest="up")
+    done = run_steps(tmp_path, step, script=worker_with({"b": b"1"}))
+    assert done.commands[0] == ("stat", {"file": "build/out/b"})
+    assert (tmp_path / "up" / "b").read_bytes() == b"1"
+
+
 @pytest.mark.parametrize("name", ["..", ".", "docs/..", "/etc/..", "", "a\0b"])
 def test_no_name_that_a_worker_answers_leads_anywhere_else(tmp_path, name):
     """A worker that lies about what its directory holds, and sends an archive for whatever it said."""
