@@ -62,6 +62,13 @@ FAMILY = Story(
     script=work,
 )
 
+LET_GO = Story(
+    "children let go",
+    _family(MAKE, steps.Assert(True), SLOW, waits=False),
+    [change("1"), Pause(40)],
+    script=work,
+)
+
 CHILD = Story(
     "a child cancelled",
     _family(MAKE, SLOW, MAKE),
@@ -301,4 +308,4 @@ def _untold(basedir: Path) -> Any:
 
 LEFT = Story("latent and not found", _latent(Instances), _LIFE, workers=(), outside=_untold, around=_listening)
 
-BUILDS = [LOCKS, FAMILY, CHILD, STOPPED, STEPS, SERVICE, CANCELLERS, LATENT, LEFT]
+BUILDS = [LOCKS, FAMILY, LET_GO, CHILD, STOPPED, STEPS, SERVICE, CANCELLERS, LATENT, LEFT]
