@@ -6,6 +6,7 @@ own values, and they are kept, over a restart of the master too, until they are 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -181,7 +182,16 @@ class StatsService(BuildbotService):
         build = await self.master.data.get(("builds", buildid))
         if build is None:
             raise ValueError(f"yieldMetricsValue({data_name!r}, …): there is no build with the id {buildid!r}")
-        told_of = {name: datetime2epoch(v) if isinstance(v, datetime) else v for name, v in build.items()}
-        await self.master.mq.produce(
-            DATA_YIELDED, {"data_name": data_name, "post_data": post_data, "build_data": told_of}
-        )
+        try:
+            body = json.loads(
+                json.dumps({"data_name": data_name, "post_data": post_data, "build_data": build}, default=_as_epoch)
+            )
+        except (TypeError, ValueError) as e:
+            raise ValueError(f"yieldMetricsValue({data_name!r}, …): the data can't be expressed in JSON: {e}") from e
+        await self.master.mq.produce(DATA_YIELDED, body)
+
+
+def _as_epoch(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return datetime2epoch(value)
+    raise TypeError(f"an object of {type(value).__name__}")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from twisted.internet import defer, threads
+from twisted.internet import defer
 from twisted.python.failure import Failure
 
 from buildmaster.base.aio import DeadlineExceeded, with_deadline
@@ -51,7 +51,7 @@ class StatsStorageBase(Described):
     async def start(self, service: Any) -> None:
         """The service starts; called before the first value."""
         self._service = service
-        self._threaded = _InThread(self, service.master.reactor)
+        self._threaded = _InThread(self, service.master)
 
     async def stop(self) -> None:
         """No more values will come."""
@@ -68,12 +68,11 @@ class StatsStorageBase(Described):
 class _InThread:
     """Posts values in threads, one at a time; what was posted is not posted again when the rest is."""
 
-    def __init__(self, storage: StatsStorageBase, reactor: Any) -> None:
-        self._storage, self._reactor = storage, reactor
+    def __init__(self, storage: StatsStorageBase, master: Any) -> None:
+        self._storage, self._master = storage, master
         self._notice = ""
         self._posted = 0  # of that notice
         self._running: defer.Deferred[None] | None = None
-        self._waiter: defer.Deferred[None] | None = None
 
     async def post(self, notice: str, values: Sequence[Value]) -> None:
         """Post those that have not been posted; raises :class:`TryLater` if it has to be tried again."""
@@ -92,15 +91,11 @@ class _InThread:
                 raise TryLater(f"{type(e).__name__}: {e}") from e
 
     def _start(self, value: Value) -> defer.Deferred[None]:
-        self._running = threads.deferToThreadPool(
-            self._reactor,
-            self._reactor.getThreadPool(),
-            self._storage.thd_postStatsValue,
-            value.post_data,
-            value.series_name,
-            value.context,
+        self._running = running = self._master.in_thread(
+            self._storage.thd_postStatsValue, value.post_data, value.series_name, value.context
         )
-        return self._running.addBoth(self._ended)
+        running.addBoth(self._ended)
+        return running
 
     def _ended(self, result: Any) -> Any:
         self._running = None
@@ -118,6 +113,6 @@ class _InThread:
 
         running.addBoth(tell)
         try:
-            await with_deadline(fires, WAIT_SECONDS, self._reactor, "thd_postStatsValue")
+            await with_deadline(fires, WAIT_SECONDS, self._master.reactor, "thd_postStatsValue")
         except DeadlineExceeded as e:
             raise TryLater(str(e), unreachable=True) from e

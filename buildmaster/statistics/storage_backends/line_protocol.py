@@ -9,6 +9,7 @@ import json
 import math
 import re
 from collections.abc import Mapping
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -56,10 +57,7 @@ def field_value(value: Any) -> str | None:
 
 
 def _other(value: Any) -> Any:
-    try:
-        return toJson(value)
-    except TypeError:
-        return str(value)
+    return toJson(value) if isinstance(value, datetime) else str(value)
 
 
 def _name(name: Any) -> str:
