@@ -47,11 +47,12 @@ class BuildRun:
             await self._listen()
             if await self._guarded(self._set_up, "setting_up") and await self._prepare():
                 await self._guarded(build.startNextStep, "running_steps")
-        except Exception:
+        except GeneratorExit:  # it is thrown away with its master, and there is nobody to tell
+            raise
+        except BaseException:  # policy: whatever a step raised, the build ends
             log.failure("in build {build!r}", build=build)
             build.results = EXCEPTION
-        finally:
-            await self._end()
+        await self._end()
 
     def stop(self) -> None:
         """Do not wait for the worker or for locks any more."""

@@ -279,6 +279,23 @@ def test_the_deadline_of_stop_may_be_configured(made: Any) -> None:
 # -- the end of a build ------------------------------------------------------------------------------------------------
 
 
+class Leaves(BuildStep):
+    """A step whose author thought that this ends the step."""
+
+    name = "leaves"
+
+    def run(self) -> int:
+        raise SystemExit(0)
+
+
+def test_a_step_that_exits_ends_its_build_and_nothing_else(made: Any) -> None:
+    path = made([Leaves()])
+    path.attach()
+    path.change("r1")
+    path.kit.pump()
+    assert (of(path, "b"), of(path, "c")) == ([EXCEPTION], [SUCCESS])
+
+
 @pytest.mark.parametrize(("seconds", "results"), [(15, [SUCCESS]), (65, [RETRY, SUCCESS])], ids=["a while", "for long"])
 def test_a_build_is_not_repeated_because_its_end_could_not_be_stored_at_once(
     made: Callable[..., BuildPath], monkeypatch: pytest.MonkeyPatch, seconds: float, results: list[int]

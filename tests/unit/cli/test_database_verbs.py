@@ -47,7 +47,7 @@ def test_a_database_is_copied_once_and_told(directory):
         ("sqlite:///state.sqlite", "is the master's own database"),
         ("oracle://x", "only sqlite, postgresql and mysql databases are supported"),
         ("sqlite:////no/such/place.sqlite", "cannot be used: unable to open database file"),
-        ("postgresql://me:geheim@127.0.0.1:1/x", "cannot be used"),
+        pytest.param("postgresql://me:geheim@127.0.0.1:1/x", "cannot be used", marks=pytest.mark.needs("psycopg")),
     ],
 )
 def test_a_destination_that_cannot_be_used_is_named_without_its_password(directory, url, told):
