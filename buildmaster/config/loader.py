@@ -23,6 +23,7 @@ from buildmaster.base.where import CONFIG_MODULE, Place, shorten
 from buildmaster.config.generation import MasterConfig
 from buildmaster.config.modules import LocalModules, fresh_modules, note_digest
 from buildmaster.config.places import LocatedErrors
+from buildmaster.config.retired import mend_of
 
 log = Logger()
 
@@ -156,7 +157,8 @@ def _explain(raised: BaseException, filename: str, basedir: str | None, modules:
         return f"{filename} can't be read: {raised.strerror}; give the path of a file that this user may read"
     else:
         place = _user_place(raised.__traceback__, filename, modules)
-        what, text = _what(raised), _line(place)
+        mend = mend_of(raised)
+        what, text = _what(raised) + (f"; {mend}" if mend else ""), _line(place)
     begin = f"{place.shown(basedir)}: " if place is not None else f"{shorten(filename, basedir)}: "
     origin = _origin(raised, place, basedir)
     return f"{begin}error while parsing config file: {what}" + (f"\n    {text}" if text else "") + origin

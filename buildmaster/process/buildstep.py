@@ -164,7 +164,12 @@ class BuildStep(StepReports, OldStyleMixin, ResultComputingConfigMixin, Properti
             if name in kwargs:
                 setattr(self, name, kwargs.pop(name))
         if kwargs:
-            error(f"{type(self).__name__}.__init__ got unexpected keyword argument(s) {sorted(kwargs)}")
+            renamed = [
+                f"; {name} is called {name.replace('slave', 'worker')}" for name in sorted(kwargs) if "slave" in name
+            ]
+            error(
+                f"{type(self).__name__}.__init__ got unexpected keyword argument(s) {sorted(kwargs)}{''.join(renamed)}"
+            )
         self._check()
 
     def _check(self) -> None:

@@ -272,8 +272,8 @@ def _split(text: str, delimiter: str) -> list[str]:
 class WithProperties(ComparableMixin):
     """The older way to put properties into text: ``%(name)s``, ``%(name:-default)s``, ``:~`` and ``:+``.
 
-    Positional arguments are property names for an ordinary format; keyword arguments are functions of the build,
-    used in place of a property of that name.
+    Positional arguments are property names for an ordinary format; keyword arguments are functions of the build's
+    :class:`~buildbot.process.properties.Properties`, used in place of a property of that name.
     """
 
     compare_attrs = ("fmtstring", "args", "lambda_subs")
@@ -321,5 +321,5 @@ class _PropertyText(dict):
 
     def _look_up(self, name: str) -> tuple[bool, Any]:
         if name in self._functions:
-            return True, self._functions[name](self._props.getBuild())
+            return True, self._functions[name](self._props)
         return self._props.hasProperty(name), self._props.getProperty(name)

@@ -354,7 +354,15 @@ def test_with_properties(props, text, expected):
 
 def test_with_properties_by_position_and_by_function(props):
     assert render(props, WithProperties("%s %s", "a", "nothing")) == "1 "
-    assert render(props, WithProperties("%(f)s", f=lambda build: build.getAllSourceStamps()[0].branch)) == "main"
+    assert (
+        render(props, WithProperties("%(f)s", f=lambda given: given.getBuild().getAllSourceStamps()[0].branch))
+        == "main"
+    )
+    assert (
+        render(props, WithProperties("-j%(jobs)d", jobs=lambda given: int(given["a"]) + int(given.getProperty("a"))))
+        == "-j2"
+    )
+    assert render(props, WithProperties("%(f)s", f=lambda given: given.hasProperty("nothing"))) == "False"
     with pytest.raises(ValueError, match="not both"):
         WithProperties("%s", "a", b=len)
 
