@@ -23,13 +23,27 @@ from tests.support.latent import ScriptedLatentWorker
 # -- locks -------------------------------------------------------------------------------------------------------------
 
 
-def _lock() -> list[Any]:
-    return [util.MasterLock("one", maxCount=1).access("exclusive")]
+_ONE = util.MasterLock("one", maxCount=1)
+_LOCKED = steps.ShellCommand(command=["make"], name="locked", locks=[_ONE.access("counting")])
+
+
+def _exclusive() -> list[Any]:
+    return [_ONE.access("exclusive")]
+
+
+def _on_the_worker() -> list[Any]:
+    return [util.WorkerLock("one at a time", maxCount=1).access("counting")]
 
 
 LOCKS = Story(
     "locks",
-    config(at_once("b", "c", "d"), builders={name: {"locks": _lock} for name in ("b", "c", "d")}),
+    config(
+        at_once("b", "c", "d", "e"),
+        builders={
+            **{name: {"locks": _exclusive} for name in ("b", "c")},
+            **{name: {"locks": _on_the_worker, "steps": [MAKE, _LOCKED]} for name in ("d", "e")},
+        },
+    ),
     [change("1"), Pause(30), change("2"), Pause(30)],
     script=work,
 )
