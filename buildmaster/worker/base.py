@@ -38,11 +38,11 @@ SHOWN_INFO = ("admin", "host", "access_uri", "version")
 class AbstractWorker(DescribedWorker):
     """A worker of the configuration.
 
-    ``name`` and ``password`` are its login; ``max_builds`` is how many builds it takes at a time (None: any number);
-    ``notify_on_missing`` (mail addresses) are told when it has been away for ``missing_timeout`` seconds;
-    ``properties`` are set on its builds, ``defaultProperties`` where the build has none of the name; ``locks`` are
-    taken by each of its builds; ``keepalive_interval`` (seconds) is how long it may be silent before it is asked for a
-    sign of life; ``machine_name`` names the machine that hosts it.
+    ``name`` and ``password`` are its login (None as the password: nothing can connect as it); ``max_builds`` is how
+    many builds it takes at a time (None: any number); ``notify_on_missing`` (mail addresses) are told when it has been
+    away for ``missing_timeout`` seconds; ``properties`` are set on its builds, ``defaultProperties`` where the build
+    has none of the name; ``locks`` are taken by each of its builds; ``keepalive_interval`` (seconds) is how long it
+    may be silent before it is asked for a sign of life; ``machine_name`` names the machine that hosts it.
     """
 
     builds_may_be_incompatible: bool = False

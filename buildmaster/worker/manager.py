@@ -42,6 +42,8 @@ class WorkerRegistration:
         Raises ConfigErrors if a port can't be had.
         """
         manager, name, password = self.master.workers, worker_config.workername, worker_config.password
+        if password is None:
+            log.warn("worker {name!r} has no password: nothing can connect as it until it is given one", name=name)
         own = getattr(worker_config, "pb_port", None)
         if own is not None:
             self.pbReg = await manager.pb.updateRegistration(name, password, own)

@@ -21,8 +21,8 @@ def check_name(kind: str, name: Any) -> str:
 
 
 def check_password(place: str, password: Any) -> None:
-    """A password is a text or something that is rendered (a secret)."""
-    if not isinstance(password, str | bytes) and not IRenderable.providedBy(password):
+    """A password is a text or something that is rendered (a secret); None: nobody can log in as this worker."""
+    if password is not None and not isinstance(password, str | bytes) and not IRenderable.providedBy(password):
         error(f"{place}: the password must be a text or a secret, not {password!r}")
 
 

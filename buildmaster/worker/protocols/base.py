@@ -36,11 +36,11 @@ class UpdateRegistrationListener(Listener):
 
     @deferred
     async def updateRegistration(self, username: str, password: Any, portStr: int | str | None) -> Any:
-        """Let ``username`` in on this port with this password from now on; None as the port: on none.
+        """Let ``username`` in on this port with this password from now on; None as port or password: not at all.
 
         The Deferred gives the registration.  Nothing is touched if nothing has changed.
         """
-        portStr = None if portStr is None else normal_port(portStr)
+        portStr = None if portStr is None or password is None else normal_port(portStr)
         old_port, old_password, registration = self._registrations.get(username, (None, None, None))
         if registration is not None and (old_port, old_password) == (portStr, password):
             return registration

@@ -49,6 +49,7 @@ def test_honest_arguments_are_taken() -> None:
     assert made.notify_on_missing == ["a@b"]
     assert [access.mode for access in made.access] == ["counting", "counting"]
     assert Worker(name="w", password=util.Secret("pw")).password is not None
+    assert Worker("w", None).password is None
 
 
 def test_a_local_worker_needs_no_password_but_a_name_for_its_directory() -> None:

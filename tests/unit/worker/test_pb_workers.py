@@ -112,6 +112,17 @@ def place() -> Iterator[Place]:
     run(as_deferred(made.master.pbmanager.stopService()))
 
 
+def test_a_worker_without_a_password_has_no_login(place: Place) -> None:
+    async def tried() -> list[Any]:
+        await as_deferred(place.master.pbmanager.startService())
+        listener, port = Listener(place.master), "tcp:0:interface=127.0.0.1"
+        first = await listener.updateRegistration("w", None, port)
+        second = await listener.updateRegistration("w", "pw", port)
+        return [first, second is None, await listener.updateRegistration("w", None, port)]
+
+    assert run(as_deferred(tried())) == [None, False, None]
+
+
 class Owner:
     """The owner of a command."""
 
