@@ -15,12 +15,18 @@ from twisted.internet import defer, task
 
 from buildmaster.changes.base import PollingChangeSource
 from buildmaster.changes.reporting import Reporter
-from buildmaster.plugins import schedulers, steps, util, worker
+from buildmaster.plugins import changes, schedulers, steps, util, worker
 from tests.simulation.histories import BuilderSpec, SchedulerSpec, Setup
+from tests.simulation.instances import make_latent
+from tests.simulation.repository import Remote
 from tests.simulation.telling import Teller
+from tests.simulation.world import World
 
 SLOW_FILE, HANGING_FILE = 7.0, 60.0
 """Seconds that fileIsImportant takes for slow.c, and after which it is given up for hangs.c."""
+
+NIGHTLY = 5
+"""Minutes between the times of a Nightly scheduler."""
 
 
 class Poller(PollingChangeSource):
@@ -29,7 +35,10 @@ class Poller(PollingChangeSource):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(name="file", pollInterval=30, **kwargs)
 
+    remote: Remote
+
     async def poll(self) -> None:
+        await self.remote.answer(self.master.reactor)
         reporter = Reporter(self.master, "file", "Poller")
         path = Path(self.master.basedir) / "revisions"
         revisions = path.read_text().split() if path.exists() else []
@@ -76,6 +85,8 @@ class Callbacks:
                 raise RuntimeError("collapse")
             if how == "hanging":
                 return defer.Deferred()
+            if how == "late":
+                return self._later(70.0, True)
             return self._later(3.0, True) if how == "deferred" else True
 
         return function
@@ -102,6 +113,10 @@ class Callbacks:
                 raise RuntimeError("nextBuild")
             if how == "none_first" and first:
                 return None
+            if how == "hangs_first" and first:
+                return defer.Deferred()
+            if how == "late_first" and first:
+                return self._later(70.0, requests[0])
             return self._later(4.0, requests[0]) if how == "slow" else requests[-1]
 
         return function
@@ -115,6 +130,10 @@ class Callbacks:
                 raise RuntimeError("prioritizeBuilders")
             if how == "drops" and first:
                 return builders[1:]
+            if how == "hangs" and first:
+                return defer.Deferred()
+            if how == "late" and first:
+                return self._later(70.0, builders)
             return self._later(2.0, builders) if how == "slow" else list(reversed(builders))
 
         return function
@@ -128,7 +147,7 @@ class Callbacks:
         return self._later(5.0, True)
 
 
-def make(setup: Setup, clock: Any, missing: Collection[str], timers: float) -> dict[str, Any]:
+def make(setup: Setup, clock: Any, missing: Collection[str], timers: float, world: World) -> dict[str, Any]:
     """A configuration without the missing parts, its stable timers multiplied."""
     calls = Callbacks(clock)
     lock = util.MasterLock("lock", maxCount=2)
@@ -139,19 +158,36 @@ def make(setup: Setup, clock: Any, missing: Collection[str], timers: float) -> d
     for spec in setup.schedulers:
         if spec.name not in missing:
             made[spec.name] = _scheduler(spec, calls, [b for b in spec.builders if b in names], timers, made)
-    config = {
-        "workers": [
-            worker.Worker(n, "pw", max_builds=m, keepalive_interval=100) for n, m in setup.workers if n not in missing
-        ],
+    workers = [
+        worker.Worker(n, "pw", max_builds=m, keepalive_interval=100) for n, m in setup.workers if n not in missing
+    ]
+    config: dict[str, Any] = {
+        "workers": workers + [make_latent(spec, world.cloud) for spec in setup.latent if spec.name not in missing],
         "builders": [_builder(b, setup, missing, calls, lock, worker_lock) for b in builders],
         "schedulers": list(made.values()),
         "protocols": {"pb": {"port": 9989}},
-        "change_source": [Poller()] if setup.polls else [],
+        "change_source": _sources(setup, missing, world),
         "services": [Teller(name="teller")] if setup.polls else [],
     }
     if setup.prioritize != "none":
         config["prioritizeBuilders"] = calls.prioritize(setup.prioritize)
+    if setup.hooks:
+        dialects = {} if "hooks" in missing else {"base": True, "github": {}}
+        config["www"] = {"port": 8010, "change_hook_dialects": dialects}
     return config
+
+
+def _sources(setup: Setup, missing: Collection[str], world: World) -> list[Any]:
+    found: list[Any] = []
+    if setup.polls:
+        poller = Poller()
+        poller.remote = world.remote
+        found.append(poller)
+    if setup.git and "git" not in missing:
+        found.append(
+            changes.GitPoller("git://x/r", branches=True, pollInterval=40, pollAtLaunch=True, workdir="mirror")
+        )
+    return found
 
 
 def _builder(
@@ -201,6 +237,13 @@ def _scheduler(spec: SchedulerSpec, calls: Callbacks, names: list[str], timers: 
         return schedulers.ForceScheduler(**more)
     if spec.kind == "periodic":
         return schedulers.Periodic(periodicBuildTimer=200, **more)
+    if spec.kind == "nightly":
+        if spec.important == "code":
+            more.update(fileIsImportant=calls.important, onlyIfChanged=True, change_filter=util.ChangeFilter())
+        return schedulers.Nightly(minute=list(range(0, 60, NIGHTLY)), **more)
+    if spec.kind == "try":
+        more.pop("priority", None)
+        return schedulers.Try_Userpass(port=9989, userpass=[("ann", "pw")], **more)
     if spec.kind == "dependent":
         return schedulers.Dependent(upstream=made[spec.upstream], **more)
     if spec.important == "code":

@@ -16,10 +16,10 @@ from typing import Any
 
 import attrs
 
-from tests.simulation.configuration import HANGING_FILE, SLOW_FILE
-from tests.simulation.histories import Force, Push, SchedulerSpec, Setup
+from tests.simulation.configuration import HANGING_FILE, NIGHTLY, SLOW_FILE
+from tests.simulation.histories import Force, Push, SchedulerSpec, Setup, Try
 
-PERIOD = 200
+PERIODS = {"periodic": 200, "nightly": 60 * NIGHTLY}
 MUST, RIDES, MAY, NEVER = "must", "rides", "may", "never"
 
 _CHILDREN = """
@@ -64,6 +64,7 @@ class StoredChange:
     branch: str
     files: tuple[str, ...]
     at: float
+    home: tuple[str, str]  # repository and project
 
 
 @attrs.define
@@ -90,6 +91,7 @@ class Chronicle:
         self._broken: list[float] = []
         self._pushed: dict[str, bool] = {}  # revision → whether the client was told that it is stored
         self._forced: dict[str, bool] = {}
+        self._tried: dict[str, Try] = {}
         self._committed = 0
 
     # -- noting ------------------------------------------------------------------------------------------------------
@@ -155,6 +157,11 @@ class Chronicle:
         """Somebody presses a button."""
         self._forced[event.token] = False
 
+    def tried(self, event: Try) -> None:
+        """Somebody hands in a patch; its buildset's reason ends with the token, as that of a forced one."""
+        self._forced[event.token] = False
+        self._tried[event.token] = event
+
     @property
     def writes_failed(self) -> bool:
         """Whether the database ever gave trouble that makes writes fail."""
@@ -165,18 +172,19 @@ class Chronicle:
     def problems(self) -> list[str]:
         """What the rows say that should not be, or do not say."""
         changes = [
-            StoredChange(i, revision, branch, tuple(json.loads(files)), at)
-            for i, revision, branch, files, at in self._rows.all(
-                "SELECT id, revision, branch, files, received_at FROM changes ORDER BY id"
+            StoredChange(i, revision, branch, tuple(json.loads(files)), at, (repository, project))
+            for i, revision, branch, files, at, repository, project in self._rows.all(
+                "SELECT id, revision, branch, files, received_at, repository, project FROM changes ORDER BY id"
             )
         ]
         wrong = self._changes_stored_once(changes) + self._forces_stored_once() + self._children_once()
+        wrong += self._patches_kept()
         for spec in self._setup.schedulers:
-            wrong += self._right_builders(spec)
+            wrong += self._right_builders(spec) if spec.kind != "try" else []
             if spec.kind in ("any", "single"):
                 wrong += self._right_buildsets(spec, changes)
-            elif spec.kind == "periodic":
-                wrong += self._periodic(spec)
+            elif spec.kind in PERIODS:
+                wrong += self._by_clock(spec)
             elif spec.kind == "dependent":
                 wrong += self._dependent(spec)
         return wrong
@@ -197,6 +205,42 @@ class Chronicle:
             f"{token} has {counts[token]} buildsets, {'acknowledged' if ok else 'never answered'}"
             for token, ok in self._forced.items()
             if counts[token] > 1 or (ok and not counts[token])
+        ]
+
+    def _patches_kept(self) -> list[str]:
+        wrong = []
+        built: dict[str, tuple[str, ...]] = {
+            reason.rpartition(" ")[2]: tuple(sorted(json.loads(names)))
+            for reason, names in self._rows.all(
+                "SELECT s.reason, json_group_array(b.name) FROM buildsets s JOIN buildrequests r "
+                "ON r.buildsetid = s.id JOIN builders b ON b.id = r.builderid GROUP BY s.id"
+            )
+        }
+        patches = {
+            reason.rpartition(" ")[2]: body
+            for reason, body in self._rows.all(
+                "SELECT s.reason, p.body FROM buildsets s JOIN buildset_sourcestamps x ON x.buildsetid = s.id "
+                "JOIN sourcestamps t ON t.id = x.sourcestampid JOIN patches p ON p.id = t.patchid"
+            )
+        }
+        for token, event in self._tried.items():
+            if token not in built:
+                continue
+            all_of_it = next(spec.builders for spec in self._setup.schedulers if spec.name == event.scheduler)
+            most = event.builders or all_of_it
+            least = set(most) - self._ever_missing
+            if not least <= set(built[token]) <= set(most):
+                wrong.append(f"{token} is for {built[token]}, not for {most}")
+            if patches.get(token) not in (f"+{token}", f"+{token}".encode()):
+                wrong.append(f"the patch of {token} is {patches.get(token)!r}")
+        plain = tuple(b.name for b in self._setup.builders if b.collapse in ("default", "yes"))
+        return wrong + [
+            f"request {request} of {reason!r} carries a patch and was superseded"
+            for request, reason, builder in self._rows.all(
+                "SELECT r.id, s.reason, b.name FROM buildrequests r JOIN buildsets s ON s.id = r.buildsetid "
+                "JOIN builders b ON b.id = r.builderid WHERE r.superseded_by IS NOT NULL"
+            )
+            if reason.rpartition(" ")[2] in self._tried and builder in plain
         ]
 
     def _children_once(self) -> list[str]:
@@ -320,10 +364,11 @@ class Chronicle:
         if spec.timer is None:
             wrong += [f"buildset {b} of {spec.name} has the changes {m}" for b, m in members.items() if len(m) != 1]
             return wrong
-        lines: dict[str, list[Reading]] = defaultdict(list)
+        lines: dict[Any, list[Reading]] = defaultdict(list)  # each has a stable timer of its own
         for reading in readings:
             if reading.verdict != NEVER:
-                lines[reading.change.branch if spec.kind == "any" else ""].append(reading)
+                change = reading.change
+                lines[(change.branch, change.home) if spec.kind == "any" else ""].append(reading)
         for line in lines.values():
             wrong += self._right_groups(spec, line, built)
         return wrong
@@ -385,23 +430,37 @@ class Chronicle:
 
     # -- others ---
 
-    def _periodic(self, spec: SchedulerSpec) -> list[str]:
+    def _by_clock(self, spec: SchedulerSpec) -> list[str]:
+        period = PERIODS[spec.kind]
         ids = self._rows.column("SELECT id FROM schedulers WHERE name = ?", spec.name)
         times = self._rows.column(
             "SELECT fire_time FROM scheduler_firings WHERE schedulerid = ? ORDER BY 1", *(ids or [None])
         )
         buildsets = self._rows.column("SELECT id FROM buildsets WHERE scheduler = ?", spec.name)
         wrong = []
-        if len(buildsets) != len(times):
+        if len(buildsets) > len(times) or (spec.important == "none" and len(buildsets) < len(times)):
             wrong.append(f"{spec.name} has fired {len(times)} times and made {len(buildsets)} buildsets")
         gaps = [two - one for one, two in itertools.pairwise(times)]
-        wrong += [f"{spec.name} has fired again after {gap} s" for gap in gaps if gap < PERIOD - 1]
+        wrong += [f"{spec.name} has fired again after {gap} s" for gap in gaps if gap < period - 1]
+        if spec.kind == "nightly":
+            wrong += [f"{spec.name} has fired at {at}, which is not its time" for at in times if at % period]
+            wrong += self._changes_built_once(spec)
         for span in self.spans:
-            if span.active(spec.name) and span.end - span.begin > 2 * PERIOD and not self._near_trouble(span.begin):
+            if span.active(spec.name) and span.end - span.begin > 2 * period and not self._near_trouble(span.begin):
                 inside = [t for t in times if span.begin - 1 <= t <= span.end]
-                if len(inside) < (span.end - span.begin) // PERIOD - 1:
+                if len(inside) < (span.end - span.begin) // period - 1:
                     wrong.append(f"{spec.name} fired only at {inside} from {span.begin} to {span.end}")
         return wrong
+
+    def _changes_built_once(self, spec: SchedulerSpec) -> list[str]:
+        return [
+            f"{spec.name} has built change {change} {count} times"
+            for change, count in self._rows.all(
+                "SELECT c.changeid, count(*) FROM buildset_changes c JOIN buildsets s ON s.id = c.buildsetid "
+                "WHERE s.scheduler = ? GROUP BY 1 HAVING count(*) > 1",
+                spec.name,
+            )
+        ]
 
     def _dependent(self, spec: SchedulerSpec) -> list[str]:
         own = self._rows.column("SELECT id FROM buildsets WHERE scheduler = ?", spec.name)

@@ -124,6 +124,11 @@ class Rows:
     def _illegal_moves(self) -> list[str]:
         """Moves of requests that the table does not allow, from the facts since the last look."""
         wrong = []
+        ((head, pruned),) = self.all("SELECT position, pruned FROM journal_head")
+        if pruned > self._read_up_to:  # much has happened since: some of its facts are gone already
+            self._read_up_to = head
+            rows = self.all("SELECT id, state FROM buildrequests")
+            self._states = {requestid: RequestState(state) for requestid, state in rows}
         facts = self.all(
             "SELECT position, event, json_extract(fields, '$.buildrequestid'), json_extract(fields, '$.held') "
             "FROM journal WHERE kind = 'buildrequest' AND position > ? ORDER BY position",

@@ -15,6 +15,7 @@ from twisted.python.failure import Failure
 
 from buildmaster.base.aio import as_deferred
 from buildmaster.base.outcome import Outcome as ReconfigOutcome
+from buildmaster.net.pbtry import TryPerspective
 from buildmaster.process.remotecommand import RemoteCommand
 from buildmaster.testing.master import START_OF_TIME
 from buildmaster.testing.sync import NotFired
@@ -25,6 +26,7 @@ from tests.simulation.faults import Crash, Directory, Faults, SimulatedKit, list
 from tests.simulation.invariants import Rows, is_caught_up, live_problems
 from tests.simulation.people import SimulatedWorker
 from tests.simulation.telling import untold
+from tests.simulation.world import World
 
 LONGEST_STOP = 300.0
 LONGEST_REST = 6000.0
@@ -55,6 +57,7 @@ class Play:
         self.faults = Faults()
         self.rows = Rows(basedir / "state.sqlite")
         self.chronicle = Chronicle(history.setup, self.rows)
+        self.world = World(history.setup, self.rows)
         self.kit: SimulatedKit | None = None
         self.now = START_OF_TIME
         self.workers: dict[str, SimulatedWorker] = {}
@@ -70,7 +73,7 @@ class Play:
     def config(self) -> dict[str, Any]:
         """The present configuration; called by the master."""
         assert self.kit is not None
-        return configuration.make(self.setup, self.kit.reactor, self.missing, self.timers)
+        return configuration.make(self.setup, self.kit.reactor, self.missing, self.timers, self.world)
 
     def start(self) -> None:
         """Start a master, again if it crashes meanwhile."""
@@ -82,17 +85,19 @@ class Play:
                 self.crashed()
                 continue
             self.chronicle.runs(self.kit.reactor.seconds())
+            self.world.master_runs(self.kit.master)
             return
 
     def crashed(self) -> None:
         """The master is dead; its workers notice."""
         assert self.kit is not None
         died = self.kit.crash()
-        self._gone(died)
+        self._gone(died, in_order=False)
         self.told.append(f"    {died:.2f} crash")
 
-    def _gone(self, at: float) -> None:
+    def _gone(self, at: float, in_order: bool) -> None:
         self.chronicle.ends(at)
+        self.world.master_is_gone(in_order)
         self.now = at + self.down
         self.faults.forget()
         self.kit = None
@@ -143,6 +148,7 @@ class Play:
             self.told.append(f"    {at:.2f} {what}: {text}")
             self.chronicle.answered(what, not failed, at)
         self.waiting = still
+        self.world.senders.hear(self.kit)
 
     def attach(self, name: str, manner: str) -> None:
         """A worker connects, in place of an earlier process of the same name."""
@@ -178,6 +184,7 @@ class Play:
     def play(self, event: h.Event) -> None:
         """Let time pass, then one event happen, and look."""
         self.pass_time(event.after)
+        self.post()
         assert self.kit is not None
         self.told.append(f"{self.kit.reactor.seconds():.2f} {event}")
         getattr(self, "_" + type(event).__name__.lower())(event)
@@ -199,6 +206,7 @@ class Play:
         self.hear()
         failed = self.chronicle.writes_failed
         wrong = self.rows.problems(failed) + live_problems(self.kit.master, self.rows, failed)
+        wrong += self.world.problems()
         if wrong:
             raise Wrong("\n".join(wrong))
 
@@ -216,6 +224,33 @@ class Play:
                 self.committed += 1
                 file.write(f"p{self.committed}\n")
         self.chronicle.committed(self.committed)
+
+    def _hook(self, event: h.Hook) -> None:
+        self.world.senders.add(event)
+        self.post()
+
+    def post(self) -> None:
+        """Those who post to web hooks do so."""
+        if self.world.senders.waits:
+            self.do(self.world.senders.post)
+
+    def _try(self, event: h.Try) -> None:
+        def hand_in(kit: SimulatedKit) -> None:
+            for scheduler in kit.master.scheduler_manager:
+                if scheduler.name == event.scheduler:
+                    client = TryPerspective(scheduler, "ann")
+                    patch = (1, f"+{event.token}")
+                    job = ("main", None, patch, "r", "", list(event.builders), event.token)
+                    self.ask(event.token, client.perspective_try, *job)
+
+        self.chronicle.tried(event)
+        self.do(hand_in)
+
+    def _gitpush(self, event: h.GitPush) -> None:
+        self.world.repository.push(event.branch, event.count, event.how)
+
+    def _remote(self, event: h.Remote) -> None:
+        self.world.remote.manner = event.manner
 
     def control(self, what: str, action: str, args: dict[str, Any], *path: Any) -> None:
         """Ask through the data API."""
@@ -261,6 +296,8 @@ class Play:
         worker = self.workers.get(event.worker)
         if worker is not None:
             self.do(lambda kit: (worker.drop(), kit.pump()))
+        elif any(spec.name == event.worker for spec in self.setup.latent):
+            self.do(lambda kit: (self.world.cloud.drop(event.worker), kit.pump()))
 
     def _order(self, event: h.Order) -> None:
         ids = self.rows.column("SELECT id FROM workers WHERE name = ?", event.worker)
@@ -309,7 +346,7 @@ class Play:
         stopping.addErrback(failed.append)
         if failed:
             raise Wrong(f"stopping failed: {failed[0].getErrorMessage()}")
-        self._gone(kit.reactor.seconds())
+        self._gone(kit.reactor.seconds(), in_order=True)
         running = self.rows.column("SELECT id FROM builds WHERE NOT complete")
         if running:
             raise Wrong(f"the master has stopped in order; builds {running} are still running")
@@ -349,15 +386,19 @@ class Play:
         self.reconfigure((), 1.0)
         self.pass_time(70)
         for spec in self.setup.schedulers:
-            self.switch(spec.name, spec.kind != "periodic")
-        for name, _ in self.setup.workers:
+            by_clock = spec.kind == "periodic" or (spec.kind == "nightly" and spec.important == "none")
+            self.switch(spec.name, not by_clock)
+        for name in [name for name, _ in self.setup.workers] + [spec.name for spec in self.setup.latent]:
             self._order(h.Order(0, name, "unpause"))
+        for name, _ in self.setup.workers:
             self.heal(name)
+        self.do(lambda kit: (self.world.heal(), kit.pump()))
         self.look()
         rested = 0.0
-        while not (self.rows.at_rest() and self.is_caught_up()):
+        while not (self.rows.at_rest() and self.is_caught_up() and not self.world.unrest()):
             if rested > LONGEST_REST:
-                raise Wrong("\n".join(["it does not come to rest", *self.rows.unrest()]))
+                raise Wrong("\n".join(["it does not come to rest", *self.rows.unrest(), *self.world.unrest()]))
+            self.post()
             self.pass_time(100)
             rested += 100
             self.look()
@@ -369,12 +410,14 @@ class Play:
         wrong = self.rows.final_problems(self.chronicle.writes_failed) + self.chronicle.problems()
         wrong += [f"nobody answers: {what}" for what, _ in self.waiting]
         wrong += untold(self.basedir, self.rows) if self.setup.polls else []
+        wrong += self.world.final_problems()
         if wrong:
             raise Wrong("\n".join(wrong))
         self.stop_in_order(self.kit)
         wrong = self.rows.problems(self.chronicle.writes_failed) + self.rows.final_problems(
             self.chronicle.writes_failed
         )
+        wrong += self.world.cloud.final_problems()
         if wrong:
             raise Wrong("\n".join(["after the stop", *wrong]))
 
@@ -385,8 +428,8 @@ class Play:
 
     def heal(self, name: str) -> None:
         """Have a worker that behaves well and is connected."""
-        worker = self.workers.get(name)
-        if worker is not None and worker.manner in ("well", "silent", "stalls", "deaf") and self.is_attached(name):
+        worker = self.attached(name)
+        if worker is not None and worker.manner in ("well", "silent", "stalls", "deaf"):
             if worker.manner == "well":
                 return
             if worker.manner != "silent":
@@ -394,11 +437,11 @@ class Play:
                 return
         self.attach(name, "well")
 
-    def is_attached(self, name: str) -> bool:
-        """Whether the master holds this worker for connected."""
+    def attached(self, name: str) -> SimulatedWorker | None:
+        """The process that the master holds for this worker; one that connected later may have been sent away."""
         assert self.kit is not None
         found = self.kit.master.workers.getWorkerByName(name)
-        return found is not None and found.conn is not None
+        return None if found is None or found.conn is None else found.conn.scripted
 
 
 def play(history: h.History, directory: Directory) -> Outcome:
@@ -408,7 +451,7 @@ def play(history: h.History, directory: Directory) -> Outcome:
     try:
         with directory.fresh() as basedir:
             made = Play(history, basedir)
-            with listening(made.faults), mock.patch.object(RemoteCommand, "_last_id", 0):
+            with listening(made.faults), made.world.there(), mock.patch.object(RemoteCommand, "_last_id", 0):
                 return made.run()
     finally:
         random.setstate(state)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from tests.simulation.chance import history
 from tests.simulation.faults import Directory
-from tests.simulation.histories import History, history
+from tests.simulation.histories import History
 from tests.simulation.play import Outcome, play
 from tests.simulation.shrinking import Shrinker
 
@@ -43,5 +44,6 @@ def _code(what: History) -> str:
     lines = ["History(", "    Setup(", f"        {setup.workers!r},", "        ("]
     lines += [f"            {builder!r}," for builder in setup.builders] + ["        ),", "        ("]
     lines += [f"            {scheduler!r}," for scheduler in setup.schedulers]
-    lines += ["        ),", f"        prioritize={setup.prioritize!r}, polls={setup.polls!r},", "    ),", "    ("]
+    others = ("prioritize", "polls", "latent", "hooks", "git")
+    lines += ["        ),", *(f"        {name}={getattr(setup, name)!r}," for name in others), "    ),", "    ("]
     return "\n".join([*lines, *(f"        {event!r}," for event in what.events), "    ),", ")"])
