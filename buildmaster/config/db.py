@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +13,8 @@ from buildmaster.base.errors import error
 from buildmaster.base.interfaces import IRenderable
 
 DEFAULT_DB_URL = "sqlite:///state.sqlite"
+
+_IN_MEMORY = re.compile(r"sqlite(\+\w+)?:///?(:memory:)?(\?.*)?")
 
 
 @implementer(IRenderable)
@@ -41,11 +44,11 @@ class DBConfig:
 
 def db_config(config_dict: Mapping[str, Any]) -> DBConfig:
     """The database that a configuration names, checked."""
-    given = config_dict.get("db", {})
+    given, place = config_dict.get("db", {}), "c['db']['db_url']"
     if "db_url" in config_dict:
         if "db" in config_dict:
             error("c['db_url'] and c['db'] are both set; keep c['db'] = {'db_url': …}")
-        given = {"db_url": config_dict["db_url"]}
+        given, place = {"db_url": config_dict["db_url"]}, "c['db_url']"
     if isinstance(given, DBConfig):
         return given
     if not isinstance(given, Mapping):
@@ -55,11 +58,22 @@ def db_config(config_dict: Mapping[str, Any]) -> DBConfig:
     unknown = sorted(map(str, set(given) - {"db_url", "engine_kwargs"}))
     if unknown:
         error(f"unrecognized keys in c['db']: {', '.join(unknown)}; it takes db_url and engine_kwargs")
-    url, engine_kwargs = given.get("db_url", DEFAULT_DB_URL), given.get("engine_kwargs", {})
-    if not isinstance(url, str) and not IRenderable.providedBy(url):
-        error(f"c['db']['db_url'] must be a string, not of {type(url).__name__}")
-        url = DEFAULT_DB_URL
+    url, engine_kwargs = _checked_url(given.get("db_url", DEFAULT_DB_URL), place), given.get("engine_kwargs", {})
     if not isinstance(engine_kwargs, Mapping):
         error(f"c['db']['engine_kwargs'] must be a dictionary, not of {type(engine_kwargs).__name__}")
         engine_kwargs = {}
     return DBConfig(url, engine_kwargs)
+
+
+def _checked_url(url: Any, place: str) -> Any:
+    if IRenderable.providedBy(url):
+        return url
+    if not isinstance(url, str):
+        error(f"{place} must be a string, not of {type(url).__name__}")
+        return DEFAULT_DB_URL
+    if _IN_MEMORY.fullmatch(url):
+        error(
+            f"{place}: {url!r} is a database in memory, where a master would keep nothing; write "
+            f"{DEFAULT_DB_URL!r}, and try a configuration without files with buildmaster.testing.MemoryMaster"
+        )
+    return url

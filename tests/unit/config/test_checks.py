@@ -62,6 +62,12 @@ def test_defaults():
         ("c['metrics'] = 3", "c['metrics'] must be a dictionary"),
         ("c['mq'] = {'type': 'foo'}", "mq type 'foo' is not known"),
         ("c['mq'] = {'type': 'simple', 'x': 1}", "unrecognized keys in c['mq']: x"),
+        (
+            "c['db_url'] = 'sqlite://'",
+            "'sqlite://' is a database in memory, where a master would keep nothing; write "
+            "'sqlite:///state.sqlite', and try",
+        ),
+        ("c['db'] = {'db_url': 'sqlite:///:memory:'}", "'sqlite:///:memory:' is a database in memory"),
         ("c['db'] = {'x': 1}", "unrecognized keys in c['db']: x; it takes db_url and engine_kwargs"),
         ("c['db'] = 'sqlite:///x'", "c['db'] must be a dictionary, not of str"),
         ("c['protocols'] = {'pb': 9989}", "c['protocols']['pb'] must be a dict"),
