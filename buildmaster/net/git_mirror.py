@@ -92,7 +92,7 @@ class Mirror:
         ``known`` are objects whose ancestors are old.  ``first`` is served first, then references that existed
         before, then new ones; each group by name.
         """
-        await self.fetch(moved)
+        await self.fetch({ref: new for ref, (_, new) in moved.items()})
         order = sorted(moved, key=lambda ref: (ref != first, moved[ref][0] is None, ref))
         graph = await self._new_commits([moved[ref][1] for ref in order], known)
         told: set[str] = set()
@@ -134,8 +134,28 @@ class Mirror:
         """One at a time in a directory: git's own locks make the second one fail, not wait."""
         return _locks.setdefault(self._workdir, defer.DeferredLock())
 
-    async def fetch(self, refs: Iterable[str]) -> None:
-        """Bring these references, and all that they stand on, here."""
+    async def fetch(self, refs: Mapping[str, str]) -> None:
+        """Bring these references, which are said to name these objects, and all that they stand on, here.
+
+        Raises :class:`GitError` if one of the objects has not come because its reference was rewritten meanwhile: what
+        is not here would later not be known as old, nor anything that it stands on.
+        """
+        await self._fetch(refs)
+        missing = await self._missing(refs.values())
+        if missing:
+            moved = ", ".join(sorted(ref for ref, sha in refs.items() if sha in missing))
+            raise GitError(git.without_password(f"{moved} of {self._repourl} was rewritten while it was looked at"))
+
+    async def _missing(self, objects: Iterable[str]) -> set[str]:
+        """Those of the objects that are not here."""
+        lines = "".join(f"{sha}\n" for sha in sorted(set(objects)))
+        if not lines:
+            return set()
+        result = await self._git(["cat-file", "--batch-check"], stdin=lines)
+        said = (line.split() for line in result.stdout.decode("ascii", "replace").splitlines())
+        return {words[0] for words in said if words[1:] == ["missing"]}
+
+    async def _fetch(self, refs: Iterable[str]) -> None:
         specs = [f"+{ref}:{self._local(ref)}" for ref in sorted(refs)]
         if not specs:
             return

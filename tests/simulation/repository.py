@@ -21,7 +21,7 @@ from buildmaster.net.childprocess import ProcessResult
 SLOW = 4.0
 """Seconds that each answer of a slow server takes."""
 
-COMMANDS = ("--version", "init", "ls-remote", "fetch", "rev-list", "log", "update-ref")
+COMMANDS = ("--version", "init", "ls-remote", "fetch", "cat-file", "rev-list", "log", "update-ref")
 
 
 class Remote:
@@ -120,6 +120,9 @@ class Repository:
             raise git_mirror.GitError(f"couldn't find remote ref {gone[0]}")
         self.here |= set(self.ancestors([self.branches[branch] for branch in wanted]))
         return ""
+
+    def _cat_file(self, workdir: str, args: Sequence[str], lines: list[str]) -> str:
+        return "".join(f"{one} {'commit 200' if one in self.here else 'missing'}\n" for one in lines)
 
     def _rev_list(self, workdir: str, args: Sequence[str], lines: list[str]) -> str:
         known = [line[1:] for line in lines if line.startswith("^") and line[1:] in self.here]

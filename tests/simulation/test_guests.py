@@ -97,6 +97,19 @@ def test_the_database_fails_while_a_hook_posts(directory: Directory) -> None:
         assert [delivery.posts for delivery in made.world.senders.deliveries] == [1, 1, 2]
 
 
+@pytest.mark.parametrize("branch", ["main", "dev"])
+def test_a_branch_is_rewritten_between_two_questions_to_the_server(branch: str, directory: Directory) -> None:
+    """Its history, told already, is not told again."""
+    events = (
+        h.GitPush(100.0, branch, 2, "push"),
+        h.Remote(30.0, "slow"),
+        h.GitPush(25.0, branch, 1, "push"),
+        h.GitPush(10.0, branch, 1, "rewrite"),
+        h.GitPush(100.0, "main", 1, "push"),
+    )
+    assert problems_with(h.History(setup(git=True), events), directory) == []
+
+
 def _forgetful(monkeypatch: pytest.MonkeyPatch) -> None:
     async def load(self: InstanceRecord) -> None:
         return None

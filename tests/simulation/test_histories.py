@@ -11,8 +11,8 @@
   posted again until it is taken, a delivery is stored once;
 - patches (Try, :mod:`.expectations`, at the end): an acknowledged one has one buildset, on the builders that were asked
   for, with its patch, and the built-in rule supersedes none;
-- pollers (:mod:`.repository`, and a file of revisions): a commit becomes one change; a poll that raises, is slow or hangs
-  does not keep the next from finding what is new;
+- pollers (:mod:`.repository`, and a file of revisions): a commit becomes one change; a poll that raises, hangs or is
+  slow does not keep the next from finding what is new;
 - latent workers (:mod:`.instances`): no start before every earlier start and stop has ended, one stop for each start
   and none besides, no stop before the end of its start but after its deadline; when the master has stopped every start
   was stopped, and what still runs, because a stop failed or the master crashed, was found again or reported;

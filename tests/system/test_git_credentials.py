@@ -66,7 +66,7 @@ def test_a_mirror_gets_in_with_the_password(tmp_path, repo, url, use_http_path):
     run(mirror.prepare())
     with mirror.authenticated(auth(url, use_http_path=use_http_path)):
         remote = run(mirror.remote_refs(["HEAD", "refs/heads/*"]))
-        run(mirror.fetch(["refs/heads/main"]))
+        run(mirror.fetch({"refs/heads/main": repo.head()}))
     assert remote.objects["refs/heads/main"] == repo.head()
     assert PASSWORD not in "".join(p.read_text("latin-1") for p in (tmp_path / "mirror").rglob("*") if p.is_file())
 
