@@ -35,6 +35,7 @@ _SOURCES = "write: from buildbot.plugins import steps, and steps.{name}(…); mo
 MEMBERS = {
     "locks.SlaveLock": "it is called WorkerLock",
     "plugins.buildslave": _PLUGIN_WORKER,
+    "plugins.db": "plugins are found by entry points of installed packages, group buildbot.www, buildbot.steps, …",
     "plugins.status": _REPORTERS,
     "status.html": _SITE,
     "status.web": _SITE,
@@ -73,9 +74,6 @@ ARGUMENTS = {
     "slavebuilddir": "it is called workerbuilddir",
     "slavename": "it is called workername",
     "slavenames": "it is called workernames",
-    "wantLogs": "it is called want_logs",
-    "wantProperties": "it is called want_properties",
-    "wantSteps": "it is called want_steps",
 }
 """Argument that no class has any more → mend."""
 
@@ -83,10 +81,6 @@ CALLS = {
     "Authz": (
         "cancelPendingBuild forceAllBuilds forceBuild gracefulShutdown pingBuilder stopAllBuilds stopBuild",
         "write allowRules=[…] and roleMatchers=[…]",
-    ),
-    "MailNotifier": (
-        "addLogs addPatch branches builders buildSetSummary categories messageFormatter mode schedulers subject tags",
-        "give it to a generator: generators=[reporters.BuildStatusGenerator(…)]",
     ),
     "Scheduler": (
         "branch project repository revision",

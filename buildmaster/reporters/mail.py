@@ -16,7 +16,7 @@ from buildmaster.base.interfaces import IEmailLookup, IEmailSender
 from buildmaster.mq.failing import TryLater
 from buildmaster.net import smtp
 from buildmaster.properties import Properties
-from buildmaster.reporters import letters
+from buildmaster.reporters import letters, older
 from buildmaster.reporters.base import ENCODING, ReporterBase
 from buildmaster.reporters.generators.build import BuildStatusGenerator
 from buildmaster.reporters.generators.worker import WorkerMissingGenerator
@@ -68,6 +68,10 @@ class MailNotifier(ReporterBase):
     :param dumpMailsToLog: whether the text of mails is logged
     :param generators: report generators
 
+    Instead of ``generators`` there may be the arguments of Buildbot before 3.0: ``mode``, ``tags``, ``builders``,
+    ``schedulers``, ``branches``, ``subject``, ``addLogs``, ``addPatch``, ``buildSetSummary``, ``messageFormatter``,
+    ``watchedWorkers`` and ``messageFormatterMissingWorker``.
+
     The server's certificate must be valid for ``relayhost``.  A mail has the same ``Message-ID`` when it is sent again.
     """
 
@@ -95,10 +99,11 @@ class MailNotifier(ReporterBase):
         smtpPort: int = 25,
         dumpMailsToLog: bool = False,
         generators: Any = None,
+        **before_generators: Any,
     ) -> None:
         """Check the arguments and report mistakes."""
         kind = type(self).__name__
-        super().checkConfig(generators=self._create_default_generators() if generators is None else generators)
+        super().checkConfig(generators=self._generators(generators, before_generators))
         if not isinstance(fromaddr, str) or "@" not in letters.plain_address(fromaddr):
             error(f"{kind}: fromaddr must be a mail address, not {fromaddr!r}")
         if extraRecipients is not None and not isinstance(extraRecipients, list | tuple):
@@ -131,10 +136,10 @@ class MailNotifier(ReporterBase):
         smtpPort: int = 25,
         dumpMailsToLog: bool = False,
         generators: Any = None,
+        **before_generators: Any,
     ) -> None:
         """Send like this from now on."""
-        generators = self._create_default_generators() if generators is None else generators
-        await super().reconfigService(generators=generators)
+        await super().reconfigService(generators=self._generators(generators, before_generators))
         self.fromaddr = fromaddr
         self.relayhost = relayhost
         self.lookup = Domain(lookup) if isinstance(lookup, str) else lookup
@@ -147,6 +152,10 @@ class MailNotifier(ReporterBase):
         self.smtpPassword = smtpPassword
         self.smtpPort = smtpPort
         self.dumpMailsToLog = dumpMailsToLog
+
+    def _generators(self, generators: Any, given: Mapping[str, Any]) -> Any:
+        made = older.generators_of(type(self).__name__, generators, given, html=True)
+        return self._create_default_generators() if made is None else made
 
     def _create_default_generators(self) -> list[Any]:
         return [

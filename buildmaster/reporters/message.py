@@ -33,6 +33,7 @@ from buildmaster.reporters.templates import (
     default_missing_worker_subject_template,
     default_subject_template,
 )
+from buildmaster.reporters.wants import today as wants_today
 
 __all__ = [
     "CANCELLED",
@@ -76,6 +77,8 @@ class MessageFormatterBase(ComparableMixin):
     :param want_logs: whether steps have their ``logs``
     :param want_logs_content: which logs have their ``content``: True, or names as ``"stdio"`` or ``"step.stdio"``
 
+    ``wantProperties``, ``wantSteps`` and ``wantLogs`` are the spelling of Buildbot before 3.0.
+
     Subclasses define :meth:`render_message_body` and :meth:`render_message_subject`, or the ``format_…`` methods.
     """
 
@@ -96,12 +99,17 @@ class MessageFormatterBase(ComparableMixin):
         want_steps: bool = False,
         want_logs: bool = False,
         want_logs_content: Any = False,
+        **older: Any,
     ) -> None:
         self.context: dict[str, Any] = dict(ctx or {})
-        self.want_properties = want_properties
-        self.want_steps = want_steps
-        self.want_logs = want_logs
-        self.want_logs_content = want_logs_content
+        wants = wants_today(
+            type(self).__name__, older, want_properties=want_properties, want_steps=want_steps, want_logs=want_logs,
+            want_logs_content=want_logs_content,
+        )  # fmt: skip
+        self.want_properties: bool = wants["want_properties"]
+        self.want_steps: bool = wants["want_steps"]
+        self.want_logs: bool = wants["want_logs"]
+        self.want_logs_content: Any = wants["want_logs_content"]
 
     @property
     def ctx(self) -> dict[str, Any]:

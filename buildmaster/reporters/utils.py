@@ -15,6 +15,7 @@ from buildmaster.db import details, query, views
 from buildmaster.db.details import Wants
 from buildmaster.process.urls import getURLForBuild, getURLForBuildrequest, getURLForLog
 from buildmaster.properties import URLForBuild
+from buildmaster.reporters.wants import today as wants_today
 
 __all__ = [
     "RETRY",
@@ -58,13 +59,14 @@ async def getDetailsForBuildset(
     want_logs: bool = False,
     add_logs: LogNames = None,
     want_logs_content: LogNames = False,
+    **older: Any,
 ) -> dict[str, Any]:
     """``{"buildset": …, "builds": […]}`` of a buildset, the builds with the details that are asked for."""
     buildset = await master.data.get(("buildsets", bsid))
     builds = await master.db.read(details.builds_of_buildset, bsid)
     await getDetailsForBuilds(
         master, buildset, builds, want_properties, want_steps, want_previous_build, want_logs, add_logs,
-        want_logs_content,
+        want_logs_content, **older,
     )  # fmt: skip
     return {"buildset": buildset, "builds": builds}
 
@@ -79,16 +81,20 @@ async def getDetailsForBuild(
     want_logs: bool = False,
     add_logs: LogNames = None,
     want_logs_content: LogNames = False,
+    **older: Any,
 ) -> None:
     """Add to a build's dictionary what a report tells of it.
 
     Always ``buildrequest``, ``buildset``, ``builder``, ``parentbuild``, ``parentbuilder`` and ``url``; ``properties``,
     ``steps`` (with ``logs`` and their ``content``) and ``prev_build`` as asked for.  ``want_logs_content`` and the
     older ``add_logs`` are True for all logs, or a list of names as ``"stdio"`` or ``"step.stdio"``.
+    ``wantProperties``, ``wantSteps``, ``wantPreviousBuild`` and ``wantLogs`` are the spelling of Buildbot before 3.0.
     """
-    content = _wanted_content(add_logs, want_logs_content)
-    wants = _wants(True, want_properties, want_steps, want_previous_build, want_logs, content)
-    await _add_details(master, [build], wants)
+    asked = wants_today(
+        "getDetailsForBuild", older, want_properties=want_properties, want_steps=want_steps, want_logs=want_logs,
+        want_previous_build=want_previous_build, want_logs_content=add_logs or want_logs_content,
+    )  # fmt: skip
+    await _add_details(master, [build], _wants(True, asked))
 
 
 @deferred
@@ -102,29 +108,30 @@ async def getDetailsForBuilds(
     want_logs: bool = False,
     add_logs: LogNames = None,
     want_logs_content: LogNames = False,
+    **older: Any,
 ) -> None:
     """Add to the dictionaries of a buildset's builds what a report tells of them; see :func:`getDetailsForBuild`."""
-    content = _wanted_content(add_logs, want_logs_content)
-    await _add_details(
-        master, builds, _wants(False, want_properties, want_steps, want_previous_build, want_logs, content)
-    )
+    asked = wants_today(
+        "getDetailsForBuilds", older, want_properties=want_properties, want_steps=want_steps, want_logs=want_logs,
+        want_previous_build=want_previous_build, want_logs_content=add_logs or want_logs_content,
+    )  # fmt: skip
+    await _add_details(master, builds, _wants(False, asked))
     for build in builds:
         build["buildset"] = buildset
 
 
-def _wanted_content(add_logs: LogNames, want_logs_content: LogNames) -> LogNames:
-    return add_logs if add_logs else want_logs_content
-
-
-def _wants(request: bool, properties: bool, steps: bool, previous: bool, logs: bool, content: LogNames) -> Wants:
+def _wants(request: bool, asked: Mapping[str, Any]) -> Wants:
     chosen: Callable[[Mapping[str, Any]], bool] | None = None
-    if content:
-        names = content
+    names: LogNames = asked["want_logs_content"]
+    if names:
 
         def chosen(log: Mapping[str, Any]) -> bool:
             return should_attach_log(names, log)
 
-    return Wants(request, bool(properties), bool(steps), bool(logs or content), bool(previous), chosen)
+    properties, steps, previous = (
+        bool(asked[name]) for name in ("want_properties", "want_steps", "want_previous_build")
+    )
+    return Wants(request, properties, steps, bool(asked["want_logs"] or names), previous, chosen)
 
 
 async def _add_details(master: Any, builds: Sequence[Any], wants: Wants) -> None:

@@ -43,6 +43,8 @@ class BuildStatusGenerator(_BuildEvents):
 
     :param report_new: whether builds are reported when they start, too
     :param message_formatter: makes the text, by default a :class:`~buildmaster.reporters.message.MessageFormatter`
+    :param subject: the subject of reports whose formatter makes none; formatters have been the place for it since
+        Buildbot 4.0
 
     For the other parameters see :class:`~buildmaster.reporters.generators.utils.BuildStatusGeneratorMixin`.
     """
@@ -61,8 +63,9 @@ class BuildStatusGenerator(_BuildEvents):
         add_patch: bool = False,
         report_new: bool = False,
         message_formatter: Any = None,
+        subject: str | None = None,
     ) -> None:
-        super().__init__(mode, tags, builders, schedulers, branches, None, add_logs, add_patch)
+        super().__init__(mode, tags, builders, schedulers, branches, subject, add_logs, add_patch)
         self.formatter = MessageFormatter() if message_formatter is None else message_formatter
         if report_new:
             self.wanted_event_keys = [("builds", None, "finished"), ("builds", None, "new")]

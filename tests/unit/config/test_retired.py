@@ -32,8 +32,6 @@ PLUGINS = "from buildbot.plugins import *\n"
         (PLUGINS + "buildslave.BuildSlave('a', 'b')", "worker.Worker(name, password)"),
         (PLUGINS + "util.BuilderConfig(name='a', slavenames=['b'])", "it is called workernames"),
         (PLUGINS + "util.Authz(forceBuild='auth')", "write allowRules=[…] and roleMatchers=[…]"),
-        (PLUGINS + "reporters.MailNotifier('a@b.c', mode=('failing',))", "generators=[reporters.BuildStatusGenerator"),
-        (PLUGINS + "reporters.MessageFormatter(wantSteps=True)", "it is called want_steps"),
         (
             PLUGINS + "schedulers.ForceScheduler(name='f', builderNames=['a'], branch=1)",
             "util.CodebaseParameter(codebase",
