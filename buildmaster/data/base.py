@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 from buildmaster.base.aio import deferred
 from buildmaster.base.times import epoch2datetime
 from buildmaster.data import exceptions, types
-from buildmaster.db import query
+from buildmaster.db import hiding, query
 from buildmaster.db.fields import BadSpec
 from buildmaster.db.view import Row, View
 
@@ -216,6 +216,13 @@ class ResourceType:
             body = self.entityType.to_json(self.sanitizeMessage(msg))
             for key in self.routing_keys(msg, event):
                 self.master.mq.produce(key, body)
+
+    def write_about(self, kind: str, id: int, function: Callable[..., Any], *args: Any) -> Any:
+        """Write about a build or what belongs to it: ``function(txn, *args)``, the build's secrets taken out of them.
+
+        ``kind`` is one of :data:`buildmaster.db.hiding.BUILDS`, ``id`` that of the build, step, log …
+        """
+        return self.master.db.write(hiding.write_about, self.master.db.secrets, kind, id, function, *args)
 
     # -- what facts tell -----------------------------------------------------------------------------------------------
 

@@ -33,6 +33,8 @@ LATEST = 2**53  # epoch seconds; beyond this nothing is exact
 SOURCES = ("git", "svn", "hg", "cvs", "darcs", "bzr", "fossil")
 """Version control systems after which users are known; ``src`` names one of them."""
 
+READ_BY_PEOPLE = ("author", "committer", "comments", "revlink")
+
 _KNOWN_USERS = 10_000
 
 NOTHING_GIVEN: dict[str, Any] = {
@@ -111,7 +113,17 @@ class ChangeIntake:
         if change.revision and not change.revlink and config.revlink is not None:
             link = await maybe(config.revlink, change.revision, change.repository)
             change = attrs.evolve(change, revlink=_text("revlink", link) or "")
-        return change
+        return self._without_secrets(change)
+
+    def _without_secrets(self, change: NewChange) -> NewChange:
+        """Secrets that code of one's own has put into a text that is there for people to read are hidden."""
+        secrets = getattr(getattr(self._master, "secrets_manager", None), "given_long", None)
+        if not secrets:
+            return change
+        texts = {name: getattr(change, name) for name in READ_BY_PEOPLE if getattr(change, name)}
+        if not secrets.masks.hides_any("\n".join(texts.values())):
+            return change
+        return attrs.evolve(change, **{name: secrets.masks.text(text) for name, text in texts.items()})
 
     async def _store(self, change: NewChange, src: str | None) -> int:
         who = (src, change.author) if src and change.author else None

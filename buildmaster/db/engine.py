@@ -26,6 +26,7 @@ from buildmaster.db.batch import Batcher, Outcome, WriteJob
 from buildmaster.db.dialects import Trouble
 from buildmaster.db.documented import Connectors
 from buildmaster.db.executors import Executor
+from buildmaster.properties.of_builds import SecretsOfBuilds
 
 log = Logger()
 
@@ -61,6 +62,7 @@ class Database(Connectors):
         self.on_facts: Callable[[list[Fact]], None] | None = None
         self.masterid: int | None = None
         self.epoch = 0
+        self.secrets = SecretsOfBuilds()
         self._clock = clock
         self._executor = executor
         memory = self.backend == "sqlite" and self.file is None

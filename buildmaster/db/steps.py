@@ -135,6 +135,11 @@ def change(txn: Txn, stepid: int, event: str, **values: Any) -> StepRow | None:
     return row
 
 
+def set_state_string(txn: Txn, stepid: int, text: str) -> StepRow | None:
+    """Say what a step of which only the id is known is doing."""
+    return change(txn, stepid, "updated", state_string=text)
+
+
 def add_url(txn: Txn, stepid: int, name: str, url: str) -> StepRow | None:
     """Add a link to a step of which only the id is known; the same link twice is one."""
     txn.flush()

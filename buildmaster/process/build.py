@@ -283,6 +283,7 @@ class Build(BuildSources, PropertiesMixin):
         self.setupWorkerForBuilder(workerforbuilder)
         if self.row is None:
             self.row = self._make_row()
+        self.master.db.secrets.watch(self.row.buildid, self.properties)
         self.record = BuildRecord(self.master.db, self.master.reactor, self.row, self.properties)
         self._run = BuildRun(self)
         await self._run.execute()

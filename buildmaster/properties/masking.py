@@ -105,7 +105,7 @@ class Masks:
 
         Returns it with the number of characters after ``cut`` that belong to a secret that begins before.
         """
-        if not covered and not any(form in text for form in self._forms):  # faster than the pattern
+        if not covered and not self.hides_any(text):  # faster than the pattern
             return text[:cut], 0
         shown: list[str] = []
         end = covered
@@ -133,6 +133,10 @@ class Masks:
     def value(self, value: Any) -> Any:
         """The same for text and bytes anywhere in a value made of lists, tuples and dictionaries."""
         return _mapped(value, self.text)
+
+    def hides_any(self, text: str) -> bool:
+        """Whether there is a secret in this text."""
+        return any(form in text for form in self._forms)
 
     def names_in(self, value: Any) -> list[str]:
         """The names of the secrets that are in a value, which may be nested; sorted."""
@@ -241,10 +245,11 @@ def mask_secrets(text: str, secrets: Mapping[str, str], write: Write = str) -> s
 
     ``secrets`` maps value → name; ``write`` is applied to what stands in its place.
     """
-    return _masks_of(secrets).text(text, write) if secrets else text
+    return masks_of(secrets).text(text, write) if secrets else text
 
 
-def _masks_of(secrets: Mapping[str, str]) -> Masks:
+def masks_of(secrets: Mapping[str, str]) -> Masks:
+    """What finds these secrets (value → name)."""
     return secrets.masks if isinstance(secrets, Secrets) else Masks(secrets)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from twisted.internet import defer
@@ -48,6 +48,7 @@ class Properties(ComparableMixin):
         self.build: Any = None
         self._used_secrets = Secrets()
         self._before_secrets: dict[str, tuple[Any, str]] = {}  # what was there before the first of them was used
+        self.on_first_secret: Callable[[], None] | None = None  # called when it was used
         self._master: Any = None
         self._sourcestamps: list[dict] | None = None
         self._changes: list[dict] | None = None
@@ -209,9 +210,12 @@ class Properties(ComparableMixin):
 
         To be called by who makes something else that must not be shown, say of a secret, by itself.
         """
-        if not self._used_secrets:
+        first = not self._used_secrets
+        if first:
             self._before_secrets = dict(self.properties)
         self._used_secrets.use(secret_value, secret_name)
+        if first and self._used_secrets and self.on_first_secret is not None:
+            self.on_first_secret()
 
     def cleanupTextFromSecrets(self, text: str) -> str:
         """``text`` with the values of used secrets replaced by their names in angle brackets."""

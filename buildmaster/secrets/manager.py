@@ -21,6 +21,11 @@ MOST_IN_LOG = 1000
 """So many values are looked for there: those that were given out last."""
 
 
+SHORTEST_IN_CHANGES = 16
+"""Shorter values are not looked for in the texts of changes: whoever writes them could find out a password by trying
+which of their words are hidden."""
+
+
 class SecretManager(BuildbotServiceManager):
     """Finds secrets by key."""
 
@@ -32,6 +37,8 @@ class SecretManager(BuildbotServiceManager):
         super().__init__()
         self.given = Secrets(shortest=SHORTEST_IN_LOG, most=MOST_IN_LOG)
         """All values that were given out, to be kept out of the master's own log."""
+        self.given_long = Secrets(shortest=SHORTEST_IN_CHANGES, most=MOST_IN_LOG)
+        """Those that nobody guesses, to be kept out of the texts of changes."""
 
     async def before_start(self, config: Any, render: Callable[[], Any]) -> Any:
         """What ``render()`` gives with the providers of this configuration, while no service has been started yet."""
@@ -66,6 +73,7 @@ class SecretManager(BuildbotServiceManager):
                 continue
             if value is not None:
                 self.given.use(value, secret)
+                self.given_long.use(value, secret)
                 return SecretDetails(type(provider).__name__, secret, value)
         if failed is not None:
             raise failed

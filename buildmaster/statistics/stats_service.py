@@ -188,7 +188,7 @@ class StatsService(BuildbotService):
             )
         except (TypeError, ValueError) as e:
             raise ValueError(f"yieldMetricsValue({data_name!r}, …): the data can't be expressed in JSON: {e}") from e
-        await self.master.mq.produce(DATA_YIELDED, body)
+        await self.master.mq.produce(DATA_YIELDED, self.master.db.secrets.without(buildid, body))
 
 
 def _as_epoch(value: Any) -> Any:

@@ -76,6 +76,29 @@ class Blab(BuildStep):
         return {"step": f"done with {self.password}", "build": f"built with {self.password}"}
 
 
+async def gossip(master: Any, buildid: int, secret: str) -> None:
+    """Somebody tells of a build behind its back: by the update methods and the connectors."""
+    updates, db = master.data.updates, master.db
+    build = await master.data.get(("builds", buildid))
+    stepid, *_ = await updates.addStep(buildid, "gossip")
+    await updates.setStepStateString(stepid, f"updates {secret}")
+    await updates.addStepURL(stepid, f"updates {secret}", f"http://u:{secret}@host/")
+    await db.steps.addURL(stepid, f"db {secret}", f"http://db:{secret}@host/")
+    logid = await updates.addLog(stepid, f"updates {secret}", "s")
+    await updates.appendLog(logid, f"oupdates {secret}\ne" + KEY.replace("\n", "\ne") + "\n")
+    await db.logs.appendLog(logid, f"odb {secret}\n")
+    await updates.finishLog(logid)
+    await updates.setBuildProperty(buildid, "by updates", [f"updates {secret}"], "me")
+    await db.builds.setBuildProperty(buildid, "by db", f"db {secret}", "me")
+    await updates.setBuildData(buildid, "gossip", f"updates {secret}".encode(), "me")
+    await updates.setBuildStateString(buildid, f"updates {secret}")
+    setid = await updates.addTestResultSet(build["builderid"], buildid, stepid, "d", "c", "u")
+    await updates.addTestResults(build["builderid"], setid, [{"test_name": secret, "value": secret}])
+    await updates.addChange(
+        author=f"me {secret}", comments=f"use {secret} and hunter", revision="1", repository="r", files=["f"]
+    )
+
+
 class Postbox(MailNotifier):
     """Keeps mails instead of sending them."""
 
@@ -193,6 +216,7 @@ class Told:
             properties={"owner": ("bob@example.org", "test")},
         )
         self.kit.advance(30)
+        self.kit.call(gossip, self.kit.master, 1, PASSWORD)
         self.steps = {step["name"]: step for step in self.kit.get("builds", 1, "steps")}
         self.logs = {(log["stepid"], log["name"]): self.text_of(log["logid"]) for log in self.all_logs()}
 
@@ -292,6 +316,29 @@ def test_texts_links_and_properties_show_the_names(told: Told):
     properties = {name: value for name, (value, _) in told.kit.get("builds", 1, "properties").items()}
     assert (properties["plain"], properties["nested"]) == ("<password>", {"list": ["with <password>"]})
     assert properties["own"] == "<password>"
+
+
+def test_what_others_write_about_the_build_shows_the_names_too(told: Told):
+    """By ``data.updates`` and the connectors, which know of a build its id only."""
+    step = told.steps["gossip"]
+    assert step["state_string"] == "updates <password>"
+    assert step["urls"] == [
+        {"name": "updates <password>", "url": "http://u:<password>@host/"},
+        {"name": "db <password>", "url": "http://db:<password>@host/"},
+    ]
+    first, _, *last = told.log("gossip", "updates <password>").splitlines()
+    assert (first, last[-1]) == ("oupdates <password>", "odb <password>")
+    properties = told.kit.get("builds", 1, "properties")
+    assert properties["by updates"] == (["updates <password>"], "me")
+    assert properties["by db"] == ("db <password>", "me")
+    assert told.kit.get("builds", 1, "data", "gossip", "value")["raw"] == b"updates <password>"
+    (result,) = told.kit.get("test_result_sets", 2, "results")
+    assert (result["test_name"], result["value"]) == ("<password>", "<password>")
+
+
+def test_texts_of_a_change_show_the_name(told: Told):
+    change = told.kit.get("changes", 1)
+    assert (change["author"], change["comments"]) == ("me <password>", "use <password> and hunter")
 
 
 def test_no_request_is_made_that_would_hold_a_secret(told: Told):

@@ -74,4 +74,4 @@ class BuildData(base.ResourceType):
         """Store bytes under a name, in place of what is there."""
         if not isinstance(value, bytes):
             raise TypeError(f"setBuildData: value is {type(value).__name__}, not bytes")
-        await self.master.db.write(build_data.put, buildid, name, value, source)
+        await self.write_about("build", buildid, build_data.put, buildid, name, value, source)

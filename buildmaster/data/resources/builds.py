@@ -138,7 +138,7 @@ class Build(base.ResourceType):
     @deferred
     async def setBuildStateString(self, buildid: int, state_string: str) -> None:
         """What a build is doing, in a few words."""
-        await self.master.db.write(_set_state_string, buildid, str(state_string))
+        await self.write_about("build", buildid, _set_state_string, buildid, str(state_string))
 
     @base.updateMethod
     @deferred

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
+
 from buildmaster.base.aio import deferred
 from buildmaster.data import base, types
-from buildmaster.db import logs, views
+from buildmaster.db import hiding, logs, views
 from buildmaster.db.log_text import Compression
 
 OF_STEP = [
@@ -65,14 +67,24 @@ class Log(base.ResourceType):
     @deferred
     async def addLog(self, stepid: int, name: str, type: str) -> int:
         """Store a new log, under the next free slug; returns its id."""
-        row = await self.master.db.write(logs.add_unique, stepid, name, type)
+        row = await self.write_about("step", stepid, functools.partial(logs.add_unique, type=type), stepid, name)
         return row.logid
 
     @base.updateMethod
     @deferred
     async def appendLog(self, logid: int, content: str) -> tuple[int, int] | None:
         """Append whole lines, in the form of the log's type; returns the numbers of the first and last of them."""
-        return await self.master.db.bulk(logs.append_text, logid, content, self._how(), size=len(content))
+        return await self.master.db.bulk(
+            hiding.write_about,
+            self.master.db.secrets,
+            "log",
+            logid,
+            logs.append_text,
+            logid,
+            content,
+            self._how(),
+            size=len(content),
+        )
 
     @base.updateMethod
     @deferred

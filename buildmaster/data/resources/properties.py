@@ -62,13 +62,13 @@ class Properties(base.ResourceType):
         """Set these properties of a build (an ``IProperties``); those that are the same already are left alone."""
         given = properties.getProperties() if hasattr(properties, "getProperties") else properties
         shown = given.shown() if hasattr(given, "shown") else dict(given.asDict())
-        await self.master.db.write(_set_properties, buildid, shown)
+        await self.write_about("build", buildid, _set_properties, buildid, shown)
 
     @base.updateMethod
     @deferred
     async def setBuildProperty(self, buildid: int, name: str, value: Any, source: str) -> None:
         """Set one property of a build."""
-        await self.master.db.write(build_properties.set_one, buildid, name, value, source)
+        await self.write_about("build", buildid, build_properties.set_one, buildid, name, value, source)
 
 
 def _set_properties(txn: Txn, buildid: int, properties: Mapping[str, tuple[Any, str]]) -> None:

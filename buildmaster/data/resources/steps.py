@@ -97,13 +97,13 @@ class Step(base.ResourceType):
     @deferred
     async def setStepStateString(self, stepid: int, state_string: str) -> None:
         """What a step is doing, in a few words."""
-        await self.master.db.write(steps.change, stepid, "updated", state_string=str(state_string))
+        await self.write_about("step", stepid, steps.set_state_string, stepid, str(state_string))
 
     @base.updateMethod
     @deferred
     async def addStepURL(self, stepid: int, name: str, url: str) -> None:
         """A link to show with a step; the same twice is one."""
-        await self.master.db.write(steps.add_url, stepid, name, url)
+        await self.write_about("step", stepid, steps.add_url, stepid, name, url)
 
     @base.updateMethod
     @deferred

@@ -50,4 +50,5 @@ class TestResult(base.ResourceType):
                 raise KeyError("each of result_values must have 'value'")
             if result.get("test_name") is None and result.get("test_code_path") is None:
                 raise KeyError("each of result_values must have 'test_name' or 'test_code_path'")
-        await self.master.db.write(test_results.add_results, builderid, test_result_setid, result_values)
+        found = (builderid, test_result_setid, result_values)
+        await self.write_about("test_result_set", test_result_setid, test_results.add_results, *found)

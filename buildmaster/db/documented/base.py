@@ -10,7 +10,7 @@ import attrs
 import sqlalchemy as sa
 
 from buildmaster.base.times import epoch2datetime
-from buildmaster.db import query
+from buildmaster.db import hiding, query
 from buildmaster.db.view import Row, View
 
 When = datetime.datetime | float | None
@@ -22,6 +22,10 @@ class DBConnectorComponent:
 
     def __init__(self, connector: Any) -> None:
         self.db = connector
+
+    def _write_about(self, kind: str, id: int, function: Any, *args: Any) -> Any:
+        """A write job about a build or what belongs to it, without the secrets that the build has used."""
+        return self.db.write(hiding.write_about, self.db.secrets, kind, id, function, *args)
 
     async def _one(self, view: View, scopes: Mapping[str, Any]) -> Row | None:
         return await self.db.read(query.fetch_one, view, scopes)

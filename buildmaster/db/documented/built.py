@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
@@ -9,7 +10,7 @@ import attrs
 
 from buildmaster.base.aio import deferred
 from buildmaster.base.strings import increment_identifier
-from buildmaster.db import build_properties, builds, logs, steps, views
+from buildmaster.db import build_properties, builds, hiding, logs, steps, views
 from buildmaster.db.builds import BuildRow
 from buildmaster.db.documented.base import DBConnectorComponent, When, epoch, moment
 from buildmaster.db.documented.models import BuildModel, LogModel, StepModel, UrlModel
@@ -87,7 +88,7 @@ class BuildsConnectorComponent(DBConnectorComponent):
     @deferred
     async def setBuildStateString(self, buildid: int, state_string: str) -> None:
         """Store what the build is doing."""
-        await self.db.write(_set_state_string, buildid, state_string)
+        await self._write_about("build", buildid, _set_state_string, buildid, state_string)
 
     @deferred
     async def finishBuild(self, buildid: int, results: int) -> None:
@@ -97,7 +98,7 @@ class BuildsConnectorComponent(DBConnectorComponent):
     @deferred
     async def setBuildProperty(self, bid: int, name: str, value: Any, source: str) -> None:
         """Set one of the build's properties."""
-        await self.db.write(build_properties.set_one, bid, name, value, source)
+        await self._write_about("build", bid, build_properties.set_one, bid, name, value, source)
 
     @deferred
     async def add_build_locks_duration(self, buildid: int, duration_s: int) -> None:
@@ -173,12 +174,12 @@ class StepsConnectorComponent(DBConnectorComponent):
     @deferred
     async def setStepStateString(self, stepid: int, state_string: str) -> None:
         """Store what the step is doing."""
-        await self.db.write(steps.change, stepid, "updated", state_string=state_string)
+        await self._write_about("step", stepid, steps.set_state_string, stepid, state_string)
 
     @deferred
     async def addURL(self, stepid: int, name: str, url: str) -> None:
         """Add a link; the same one twice is one."""
-        await self.db.write(steps.add_url, stepid, name, url)
+        await self._write_about("step", stepid, steps.add_url, stepid, name, url)
 
     @deferred
     async def finishStep(self, stepid: int, results: int, hidden: bool) -> None:
@@ -263,12 +264,14 @@ class LogsConnectorComponent(DBConnectorComponent):
     @deferred
     async def addLog(self, stepid: int, name: str, slug: str, type: str) -> int:
         """Store a new log; gives its id.  Raises LogSlugExistsError (a KeyError) if the step has that slug."""
-        return await self.db.write(_add_log, stepid, name, slug, type)
+        return await self._write_about("step", stepid, functools.partial(_add_log, slug=slug, type=type), stepid, name)
 
     @deferred
     async def appendLog(self, logid: int, content: str) -> tuple[int, int] | None:
         """Add whole lines; gives the numbers of the first and the last, or None if there is no such log."""
-        return await self.db.bulk(logs.append_text, logid, content, size=len(content))
+        return await self.db.bulk(
+            hiding.write_about, self.db.secrets, "log", logid, logs.append_text, logid, content, size=len(content)
+        )
 
     @deferred
     async def finishLog(self, logid: int) -> None:
