@@ -10,6 +10,7 @@ from buildmaster.base.sameness import same
 from buildmaster.base.showing import show
 from buildmaster.config.builder import BuilderConfig
 from buildmaster.config.places import LocatedErrors, place_of
+from buildmaster.config.retired import mend_of
 from buildmaster.process.codebase import Codebase
 from buildmaster.process.project import Project
 from buildmaster.service import AsyncMultiService, BuildbotService
@@ -43,7 +44,9 @@ class Lists:
         try:
             return BuilderConfig(**arguments)
         except TypeError as wrong:
-            self._errors.of_key("builders", f"a builder given as a dictionary has wrong keys: {wrong}")
+            mend = mend_of(wrong)
+            words = f"{wrong}; {mend}" if mend else str(wrong)
+            self._errors.of_key("builders", f"a builder given as a dictionary has wrong keys: {words}")
             return None
 
     def workers(self) -> list[Any]:

@@ -157,8 +157,9 @@ def _explain(raised: BaseException, filename: str, basedir: str | None, modules:
         return f"{filename} can't be read: {raised.strerror}; give the path of a file that this user may read"
     else:
         place = _user_place(raised.__traceback__, filename, modules)
-        mend = mend_of(raised)
-        what, text = _what(raised) + (f"; {mend}" if mend else ""), _line(place)
+        what, text = _what(raised), _line(place)
+    mend = mend_of(raised)
+    what += f"; {mend}" if mend else ""
     begin = f"{place.shown(basedir)}: " if place is not None else f"{shorten(filename, basedir)}: "
     origin = _origin(raised, place, basedir)
     return f"{begin}error while parsing config file: {what}" + (f"\n    {text}" if text else "") + origin

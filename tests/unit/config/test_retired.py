@@ -31,6 +31,24 @@ PLUGINS = "from buildbot.plugins import *\n"
         (PLUGINS + "worker.Worker('a', 'b').slavename", "it is called workername"),
         (PLUGINS + "buildslave.BuildSlave('a', 'b')", "worker.Worker(name, password)"),
         (PLUGINS + "util.BuilderConfig(name='a', slavenames=['b'])", "it is called workernames"),
+        (PLUGINS + "util.BuilderConfig(name='a', mergeRequests=False)", "it is called collapseRequests"),
+        (PLUGINS + "util.BuilderConfig(name='a', nextSlave=None)", "it is called nextWorker"),
+        (PLUGINS + "util.WorkerLock('a', maxCountForSlave={})", "it is called maxCountForWorker"),
+        (PLUGINS + "util.SlaveLock('a')", "it is called WorkerLock"),
+        (PLUGINS + "util.BasicAuth([])", "util.UserPasswordAuth([(user, password)])"),
+        (PLUGINS + "worker.DockerLatentBuildSlave", "there are no slaves any more: say Worker"),
+        (PLUGINS + "changes.SVNPoller(svnurl='x')", "svnurl is called repourl"),
+        (PLUGINS + "util.BuildFactory().addStep(steps.Test, command='x')", "not a class and its arguments"),
+        (PLUGINS + "reporters.MessageFormatter(template_name='x')", "template=open(filename).read()"),
+        ("from buildbot import locks; locks.SlaveLock('a')", "it is called WorkerLock"),
+        ("from buildbot.manhole import PasswordManhole as P; P('1', 'a', 'b')", "ssh_hostkey_dir is a directory"),
+        ("from zope.interface import implements", "@implementer(…) above the class"),
+        ("from commands import getstatusoutput", "from subprocess import getstatusoutput"),
+        ("import urllib; urllib.quote('x')", "urllib.parse.quote"),
+        ("print 'x'", "this is Python 2"),
+        ("raise ValueError, 'x'", "this is Python 2"),
+        ("mode = 0644", "this is Python 2"),
+        ("f = lambda(step): 1", "this is Python 2"),
         (PLUGINS + "util.Authz(forceBuild='auth')", "write allowRules=[…] and roleMatchers=[…]"),
         (
             PLUGINS + "schedulers.ForceScheduler(name='f', builderNames=['a'], branch=1)",
@@ -54,6 +72,14 @@ def test_a_step_is_told_the_new_name_of_an_argument(directory):
     ]
 
 
+def test_a_builder_given_as_a_dictionary_is_told_the_new_name_of_its_keys(directory):
+    text = "c = BuildmasterConfig = {'builders': [{'name': 'a', 'slavename': 'b', 'factory': None}]}\n"
+    (message,) = [message for message in directory.errors(text) if "dictionary" in message]
+    assert message.endswith("unexpected keyword argument 'slavename'; it is called workername")
+
+
 def test_other_mistakes_get_no_mend(directory):
+    (message,) = directory.errors("x = = 1\n")
+    assert message.splitlines()[0] == "master.cfg:1: error while parsing config file: SyntaxError: invalid syntax"
     (message,) = directory.errors(PLUGINS + "util.BuilderConfig(name='a', nonesuch=1)\n")
     assert message.splitlines()[0].endswith("got an unexpected keyword argument 'nonesuch'")
