@@ -51,7 +51,7 @@ def main(revision: str, message: str) -> None:
         context = MigrationContext.configure(conn, opts=options)
         migrations = produce_migrations(context, schema.metadata)
     code = render_python_code(migrations.upgrade_ops, migration_context=context)
-    code = re.sub(r"^# ### .*$\n?", "", code, flags=re.MULTILINE).strip()
+    code = re.sub(r"^\s*# ### .*$\n?", "", code, flags=re.MULTILINE).strip()
     for long, short in SHORT.items():
         code = code.replace(long, short)
     text = Template(filename=str(MIGRATIONS / "script.py.mako")).render(

@@ -333,6 +333,12 @@ buildsets = _table(
     sa.Column("properties", Text, nullable=False),  # JSON object: name → [value, source]
     sa.Column("idempotency_key", sa.String(255), unique=True),
     sa.Index("ix_buildsets_complete", "complete"),
+    sa.Index(  # few buildsets have one; MySQL has no such indexes, and all are in it there
+        "ix_buildsets_external_idstring",
+        "external_idstring",
+        sqlite_where=sa.text("external_idstring IS NOT NULL"),
+        postgresql_where=sa.text("external_idstring IS NOT NULL"),
+    ),
 )
 
 buildset_sourcestamps = _table(
@@ -491,7 +497,7 @@ reasons = _table(
     sa.Index("ix_reasons_subject", "subject", "subjectid"),
 )
 
-REVISION = "0001"
+REVISION = "0002"
 """The newest migration's revision; a fresh database is stamped with it."""
 
 VERSION_TABLE = "buildmaster_version"

@@ -26,7 +26,13 @@ ROWS: dict[str, dict[str, list[dict[str, Any]]]] = {
             {"id": 1, "buildsetid": 1, "builderid": 1, "priority": 0, "state": 3, "submitted_at": 1.0, "waited_for": 0,
              "retries": 0}
         ],
-    }
+    },
+    "0002": {
+        "buildsets": [
+            {"id": 1, "external_idstring": "é" * 256, "reason": "", "submitted_at": 1.0, "complete": 0,
+             "properties": "{}"}
+        ],
+    },
 }  # fmt: skip
 """For each revision that was ever released, rows as it had them."""
 

@@ -82,6 +82,13 @@ ALONG_THE_KEY = {"SCAN builds", "SCAN buildsets", "SCAN changes", "SCAN (subquer
 """A walk along the primary key that the limit ends."""
 
 
+@pytest.mark.parametrize("values", [["try-1"], ["try-1", "try-2"]])
+def test_a_buildset_is_found_by_its_external_id(conn: sa.Connection, values: list[str]) -> None:
+    spec = ResultSpec(filters=[Filter("external_idstring", "eq", values)])
+    steps = plan_of(conn, query.fetch, views.BUILDSETS, {}, spec)
+    assert any("USING INDEX ix_buildsets_external_idstring" in step for step in steps), steps
+
+
 def test_the_changes_of_a_build_and_the_builds_of_a_change(conn: sa.Connection) -> None:
     for function, named in ((blame.changes_of_build, {"buildid": 1}), (blame.builds_of_change, 1)):
         steps = plan_of(conn, function, named, ResultSpec(limit=20))
