@@ -218,7 +218,8 @@ class Builder(ReconfigurableServiceMixin, AsyncMultiService):
         worker = workerforbuilder.worker
         if getattr(worker, "builds_may_be_incompatible", False):
             properties = await self.properties_for(buildrequest, workerforbuilder)
-            if not await maybe(worker.isCompatibleWithBuild, properties):
+            what = f"isCompatibleWithBuild of worker {worker.workername!r}"
+            if not await ask(self.master, what, worker.isCompatibleWithBuild, properties):
                 if hasattr(worker, "wanted_otherwise"):
                     worker.wanted_otherwise()
                 return False

@@ -19,6 +19,7 @@ from buildmaster.base.aio import DeadlineExceeded, as_deferred, deferred, maybe,
 from buildmaster.base.errors import error
 from buildmaster.base.interfaces import ILatentWorker, LatentWorkerFailedToSubstantiate
 from buildmaster.base.sameness import same
+from buildmaster.process.asking import ask
 from buildmaster.process.workerforbuilder import LatentWorkerForBuilder
 from buildmaster.worker import instance, options
 from buildmaster.worker.base import AbstractWorker
@@ -235,7 +236,8 @@ class AbstractLatentWorker(AbstractWorker):
 
     async def _substantiate_compatible(self, build: Any) -> bool:
         """The instance may be another than the one that was there when this build was given to this worker."""
-        if not await maybe(self.isCompatibleWithBuild, build.getProperties()):
+        what = f"isCompatibleWithBuild of worker {self.workername!r}"
+        if not await ask(self.master, what, self.isCompatibleWithBuild, build.getProperties()):
             if len(self.building) > 1:
                 raise LatentWorkerFailedToSubstantiate(f"worker {self.workername!r} runs for another kind of builds")
             self.latent_instance.release("it was started for another kind of builds")

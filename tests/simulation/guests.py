@@ -87,6 +87,7 @@ def _with_latent(rng: random.Random, setup: Setup) -> Setup:
         tuple(rng.choice(STOPS) for _ in range(rng.randint(1, 3))),
         rng.random() < 0.5,
         rng.choice(("well", "well", "well", "slowly", "fails", "leaves", "stalls")),
+        "none" if waits or rng.random() < 0.6 else rng.choice(("well", "late", "raises_first", "hangs_first")),
     )
     builders = tuple(_on(rng, latent.name, builder) for builder in setup.builders)
     return attrs.evolve(setup, latent=(latent,), builders=builders)

@@ -50,6 +50,7 @@ class LatentSpec:
     stops: tuple[str, ...]
     recovers: bool = False  # whether the class has recover_instance
     manner: str = "well"
+    choosy: str = "none"  # whether an instance suits only the builder that it was started for; how it says so
 
 
 @attrs.frozen

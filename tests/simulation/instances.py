@@ -14,8 +14,9 @@ import attrs
 from twisted.internet import defer
 from twisted.logger import globalLogPublisher
 
-from buildmaster.base.aio import deferred, sleep
+from buildmaster.base.aio import as_deferred, deferred, sleep
 from buildmaster.base.interfaces import LatentWorkerCannotSubstantiate, LatentWorkerFailedToSubstantiate
+from buildmaster.worker.compatible import CompatibleLatentWorkerMixin
 from buildmaster.worker.instance_work import CLOSING_DEADLINE
 from buildmaster.worker.latent import AbstractLatentWorker
 from tests.simulation.histories import LatentSpec
@@ -51,6 +52,7 @@ class Cloud:
         self.reported: Counter[str] = Counter()
         self.wrong: list[str] = []
         self._machines: dict[int, SimulatedWorker] = {}
+        self._suits: dict[int, str] = {}  # the builder that an instance of this life was started for
         self._pairs: list[Pair] = []  # of this life of the master
         self._adopted: dict[Any, int] = {}
         self._asked: Counter[tuple[str, str]] = Counter()
@@ -65,7 +67,7 @@ class Cloud:
         self._asked[name, what] += 1
         return "well" if self._healed else manners[turn % len(manners)]
 
-    async def start(self, worker: LatentWorker) -> Any:
+    async def start(self, worker: LatentWorker, build: Any) -> Any:
         """``start_instance``."""
         name = worker.workername
         spec = self._specs[name]
@@ -75,11 +77,13 @@ class Cloud:
         pair = Pair(worker, how, worker.master.reactor.seconds())
         self._pairs.append(pair)
         try:
-            return await self._start(worker, pair, spec)
+            if isinstance(worker, ChoosyWorker):
+                await worker.renderWorkerPropsOnStart(build)
+            return await self._start(worker, pair, spec, build)
         finally:
             pair.start_over = True
 
-    async def _start(self, worker: LatentWorker, pair: Pair, spec: LatentSpec) -> Any:
+    async def _start(self, worker: LatentWorker, pair: Pair, spec: LatentSpec, build: Any) -> Any:
         clock = worker.master.reactor
         if pair.how == "raises":
             raise RuntimeError("start_instance")
@@ -97,6 +101,8 @@ class Cloud:
             await self._hang()
         self.running[made] = spec.name
         pair.instance = made
+        if spec.choosy != "none":
+            self._suits[made] = build.builder.name
         if pair.how in ("early", "slow"):
             if pair.how == "early":
                 self._connect(worker.master, made)
@@ -120,6 +126,8 @@ class Cloud:
             self.wrong.append(f"an instance of {name} is stopped {pair.stops + 1 if pair else 1} times")
         if pair is None:
             return
+        if isinstance(worker, ChoosyWorker):
+            worker.resetWorkerPropsOnStop()
         pair.stops += 1
         age = worker.master.reactor.seconds() - pair.began
         if not pair.start_over and age < (MISSING_TIMEOUT if worker.running else CLOSING_DEADLINE):
@@ -144,8 +152,11 @@ class Cloud:
 
     async def recover(self, worker: LatentWorker, saved: Any) -> bool:
         """``recover_instance``."""
-        if self._manner(worker.workername, "recover", ("raises", "well", "slow")) == "raises":
+        how = self._manner(worker.workername, "recover", ("raises", "well", "hangs", "well"))
+        if how == "raises":
             raise RuntimeError("recover_instance")
+        if how == "hangs":
+            await self._hang()
         await sleep(worker.master.reactor, 1.0)
         if saved not in self.running:
             return False
@@ -156,6 +167,18 @@ class Cloud:
         """``check_instance``."""
         pair = next(p for p in reversed(self._pairs) if p.owner is worker)
         return pair.how != "sick", "it is sick"
+
+    async def suits(self, worker: ChoosyWorker) -> None:
+        """What ``isCompatibleWithBuild`` goes through before it answers."""
+        how = self._specs[worker.workername].choosy
+        first = self._asked[worker.workername, "suits"] < 2
+        self._asked[worker.workername, "suits"] += 1
+        if how == "raises_first" and first:
+            raise RuntimeError("isCompatibleWithBuild")
+        if how == "hangs_first" and first:
+            await defer.Deferred()  # for ever, also when all is well
+        if how == "late":
+            await sleep(worker.master.reactor, 3.0)
 
     def _hang(self) -> defer.Deferred[None]:
         hanging: defer.Deferred[None] = defer.Deferred()
@@ -187,6 +210,7 @@ class Cloud:
         self._pairs, self._hanging = [], []
         self._adopted.clear()
         self._machines.clear()
+        self._suits.clear()
 
     def drop(self, name: str) -> None:
         """Its connection is lost."""
@@ -214,8 +238,12 @@ class Cloud:
     # -- judging -----------------------------------------------------------------------------------------------------
 
     def problems(self) -> list[str]:
-        """What was wrong with the calls so far."""
-        return list(self.wrong)
+        """What was wrong with the calls so far, and what instances were used for."""
+        return self.wrong + [
+            f"an instance for {builder} builds {sorted(set(machine.builds))}"
+            for instance, builder in self._suits.items()
+            if (machine := self._machines.get(instance)) is not None and set(machine.builds) - {builder}
+        ]
 
     def final_problems(self) -> list[str]:
         """The same when the master has stopped: what still runs must have been reported."""
@@ -233,7 +261,7 @@ class LatentWorker(AbstractLatentWorker):
     cloud: Cloud
 
     def start_instance(self, build: Any) -> Any:
-        return deferred(self.cloud.start)(self)
+        return deferred(self.cloud.start)(self, build)
 
     def stop_instance(self, fast: bool = False) -> Any:
         return deferred(self.cloud.stop)(self)
@@ -242,18 +270,48 @@ class LatentWorker(AbstractLatentWorker):
         return self.cloud.check(self)
 
 
-class RecoveringWorker(LatentWorker):
+class Recovering:
     """One whose instances are found again."""
+
+    cloud: Cloud
 
     def recover_instance(self, saved: Any) -> Any:
         """Look whether it runs."""
         return deferred(self.cloud.recover)(self, saved)
 
 
+class ChoosyWorker(CompatibleLatentWorkerMixin, LatentWorker):
+    """One whose instances suit a single builder each."""
+
+    def renderWorkerProps(self, build_props: Any) -> Any:
+        """What an instance is made from."""
+        return build_props.getProperty("buildername")
+
+    @deferred
+    async def isCompatibleWithBuild(self, build_props: Any) -> bool:
+        await self.cloud.suits(self)
+        return bool(await as_deferred(super().isCompatibleWithBuild(build_props)))
+
+
+class RecoveringWorker(Recovering, LatentWorker):
+    """Found again, for all builders."""
+
+
+class RecoveringChoosyWorker(Recovering, ChoosyWorker):
+    """Found again, for a single builder each."""
+
+
+KINDS: dict[tuple[bool, bool], type[LatentWorker]] = {
+    (False, False): LatentWorker,
+    (True, False): RecoveringWorker,
+    (False, True): ChoosyWorker,
+    (True, True): RecoveringChoosyWorker,
+}
+
+
 def make_latent(spec: LatentSpec, cloud: Cloud) -> LatentWorker:
     """The worker of a configuration."""
-    kind = RecoveringWorker if spec.recovers else LatentWorker
-    made = kind(
+    made = KINDS[spec.recovers, spec.choosy != "none"](
         spec.name,
         "pw",
         max_builds=spec.max_builds,

@@ -110,6 +110,12 @@ def test_a_branch_is_rewritten_between_two_questions_to_the_server(branch: str, 
     assert problems_with(h.History(setup(git=True), events), directory) == []
 
 
+@pytest.mark.parametrize("how", ["late", "raises_first", "hangs_first"])
+def test_a_latent_worker_does_not_say_what_it_suits(how: str, directory: Directory) -> None:
+    """A class whose isCompatibleWithBuild is late, raises or never answers holds its builders up, not for good."""
+    assert problems_with(attrs.evolve(LATENT, setup=latent(choosy=how)), directory) == []
+
+
 def _forgetful(monkeypatch: pytest.MonkeyPatch) -> None:
     async def load(self: InstanceRecord) -> None:
         return None
