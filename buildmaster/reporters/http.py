@@ -17,6 +17,7 @@ from buildmaster.net.httpclient import HTTPSession
 from buildmaster.reporters.base import ReporterBase
 from buildmaster.reporters.generators.build import BuildStatusGenerator
 from buildmaster.reporters.message import MessageFormatterFunction
+from buildmaster.reporters.older import OF_POSTS, posting_generators
 
 log = Logger()
 
@@ -78,6 +79,10 @@ class HttpStatusPush(SessionReporter):
     :param skip_encoding: for compatibility: the body is the same bytes with and without it
     :param generators: report generators; the body that their formatter makes is posted, anything that JSON can express
 
+    Instead of ``generators`` there may be the arguments of older Buildbots: ``format_fn``, a function that makes the
+    body of a build (None: nothing is posted), ``builders``, a list of names, and ``wantProperties``, ``wantSteps`` and
+    ``wantLogs``, which say what the build that it gets holds.
+
     A request has the header ``Idempotency-Key``, the same for the same report, by which a receiver can tell one that is
     sent again (after a crash, say).  An answer that is no success is logged; after 408, 409, 423, 425, 429 and those
     from 500 on the report is sent again later.
@@ -107,9 +112,7 @@ class HttpStatusPush(SessionReporter):
         pair = isinstance(auth, tuple | list) and len(auth) == 2
         if auth is not None and not pair and not IRenderable.providedBy(auth):
             error(f"{kind}: auth must be a pair (user, password)")
-        if generators is None:
-            generators = self._create_default_generators()
-        super().checkConfig(generators=generators, **kwargs)
+        super().checkConfig(generators=self._generators(generators, kwargs), **kwargs)
 
     @deferred
     async def reconfigService(  # type: ignore[override]
@@ -128,11 +131,19 @@ class HttpStatusPush(SessionReporter):
         self.debug = debug
         self.verify = verify
         self.cert = cert
-        if generators is None:
-            generators = self._create_default_generators()
-        await super().reconfigService(generators=generators, **kwargs)
+        await super().reconfigService(generators=self._generators(generators, kwargs), **kwargs)
         self.serverUrl = serverUrl
         await self.open_session(serverUrl, auth, headers, verify, cert, bool(debug), skip_encoding)
+
+    def _generators(self, generators: Any, others: dict[str, Any]) -> Any:
+        """The generators to use; what is older is taken out of the other arguments."""
+        older = {name: others.pop(name) for name in OF_POSTS if name in others}
+        kind = type(self).__name__
+        if older and generators is not None:
+            error(f"{kind}: {', '.join(older)} can't be used together with generators; give them to a generator")
+        elif older:
+            return posting_generators(kind, older)
+        return self._create_default_generators() if generators is None else generators
 
     def _create_default_generators(self) -> list[Any]:
         formatter = MessageFormatterFunction(lambda context: context["build"], "json")

@@ -6,14 +6,15 @@ of such a reporter has nothing to override any more: it gives the generator thos
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar
 
+from buildmaster.base.compare import ComparableMixin
 from buildmaster.base.errors import error
 from buildmaster.reporters.generators.build import BuildStatusGenerator
 from buildmaster.reporters.generators.buildset import BuildSetStatusGenerator
 from buildmaster.reporters.generators.worker import WorkerMissingGenerator
-from buildmaster.reporters.message import MessageFormatter, MessageFormatterMissingWorker
+from buildmaster.reporters.message import MessageFormatter, MessageFormatterFunction, MessageFormatterMissingWorker
 
 CHOICE = {
     "mode": "mode",
@@ -59,3 +60,35 @@ def generators_of(reporter: str, generators: Any, given: Mapping[str, Any], html
             formatter = MessageFormatterMissingWorker(template_type="html" if html else None)
         made.append(WorkerMissingGenerator(watched, formatter))
     return made
+
+
+class OfBuild(ComparableMixin):
+    """A function of a build, ``format_fn``, as one of what a message formatter knows."""
+
+    compare_attrs: ClassVar[Sequence[str]] = ["function"]
+
+    def __init__(self, function: Callable[[Any], Any]) -> None:
+        self.function = function
+
+    def __call__(self, context: Mapping[str, Any]) -> Any:
+        return self.function(context["build"])
+
+
+OF_POSTS = ("builders", "format_fn", "wantLogs", "wantProperties", "wantSteps")
+"""Arguments that ``HttpStatusPush`` had."""
+
+
+def posting_generators(place: str, older: Mapping[str, Any]) -> list[Any]:
+    """The generators that do what these older arguments said: all builds, when they start and when they end."""
+    function = older.get("format_fn")
+    if function is not None and not callable(function):
+        error(f"{place}: format_fn must be a function that takes a build, not {function!r}")
+        function = None
+    names = {"wantLogs": "want_logs", "wantProperties": "want_properties", "wantSteps": "want_steps"}
+    wants = {new: older[old] for old, new in names.items() if old in older}
+    formatter = MessageFormatterFunction(OfBuild(function or _itself), "json", **wants)
+    return [BuildStatusGenerator("all", builders=older.get("builders"), report_new=True, message_formatter=formatter)]
+
+
+def _itself(build: Any) -> Any:
+    return build

@@ -10,6 +10,7 @@ import pytest
 from treq.testing import RequestTraversalAgent
 from twisted.web.resource import Resource
 
+from buildmaster.base.errors import ConfigErrors
 from buildmaster.net.httpclient import HTTPSession
 from buildmaster.plugins import reporters, util
 from tests.support.reporting import build, path_with, service
@@ -115,3 +116,26 @@ def test_bodies_of_ones_own(tmp_path: Path) -> None:
     assert [posted for _, posted, _ in receiver.posted] == [{"result": 0, "users": ["me@x.org"]}]
     assert service(path, "HttpStatusPush").is_status_2xx(204)
     path.kit.stop()
+
+
+def test_a_function_of_the_build_as_before_generators(tmp_path: Path) -> None:
+    receiver = Receiver()
+
+    def failed(build: Any) -> Any:
+        name = build["properties"]["buildername"][0]
+        return {"text": f"{name} {build['number']}"} if build["complete"] else None
+
+    push = wired(receiver)
+    path = path_with(tmp_path, lambda: [push("http://h.example/", format_fn=failed, wantProperties=True)])
+    build(path)
+    path.kit.advance(1)
+    assert [body for _, body, _ in receiver.posted] == [{"text": "b 1"}]
+    path.kit.stop()
+
+
+def test_older_arguments_do_not_go_with_generators() -> None:
+    made = [reporters.BuildStatusGenerator()]
+    with pytest.raises(ConfigErrors, match="HttpStatusPush: builders can't be used together with generators"):
+        reporters.HttpStatusPush("http://h.example/", builders=["b"], generators=made)
+    with pytest.raises(ConfigErrors, match="format_fn must be a function that takes a build, not 3"):
+        reporters.HttpStatusPush("http://h.example/", format_fn=3)
