@@ -18,7 +18,7 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
-from buildmaster.compat.names import ATTRIBUTES, OLD, new_name
+from buildmaster.compat.names import ATTRIBUTES, OLD, PACKAGES, new_name
 
 
 class AliasLoader(Loader):
@@ -32,7 +32,10 @@ class AliasLoader(Loader):
         """The module under its real name, imported if need be."""
         module = importlib.import_module(self.target)
         self._own_spec = module.__spec__
-        add_retired_attributes(module)
+        add_attributes(module)
+        for name in (*PACKAGES, *ATTRIBUTES):  # what is loaded already is not imported again under this name
+            if name in sys.modules:
+                add_attributes(sys.modules[name])
         return module
 
     def exec_module(self, module: ModuleType) -> None:
@@ -74,16 +77,21 @@ def find(name: str) -> ModuleSpec | None:
         raise
 
 
-def add_retired_attributes(module: ModuleType) -> None:
-    """Let a module answer for the names that :data:`~buildmaster.compat.names.ATTRIBUTES` gives it."""
-    retired = ATTRIBUTES.get(module.__name__)
-    if retired is None or isinstance(module.__dict__.get("__getattr__"), RetiredNames):
+def add_attributes(module: ModuleType) -> None:
+    """Let a module answer for the names that :data:`~buildmaster.compat.names.ATTRIBUTES` gives it, and for submodules.
+
+    ``import buildbot`` and then ``buildbot.process.buildstep`` works in Buildbot because a master has imported
+    everything long before; here a module is imported when it is asked for.
+    """
+    retired = ATTRIBUTES.get(module.__name__, {})
+    package = hasattr(module, "__path__")
+    if not (retired or package) or isinstance(module.__dict__.get("__getattr__"), OtherNames):
         return
-    module.__dict__["__getattr__"] = RetiredNames(module, retired, module.__dict__.get("__getattr__"))
+    module.__dict__["__getattr__"] = OtherNames(module, retired, module.__dict__.get("__getattr__"))
 
 
-class RetiredNames:
-    """A module's ``__getattr__``: fetches a retired name from where the object is now, when it is asked for."""
+class OtherNames:
+    """A module's ``__getattr__``: fetches what is asked for from where it is now, or imports a submodule."""
 
     def __init__(self, module: ModuleType, names: dict[str, str], own: Callable[[str], Any] | None) -> None:
         self._module = module
@@ -98,8 +106,21 @@ class RetiredNames:
             setattr(self._module, name, value)
             return value
         if self._own is not None:
-            return self._own(name)
+            try:
+                return self._own(name)
+            except AttributeError:
+                if not self._has_submodule(name):
+                    raise
+        if self._has_submodule(name):
+            submodule = importlib.import_module(f"{self._module.__name__}.{name}")
+            add_attributes(submodule)
+            return submodule
         raise AttributeError(f"module {self._module.__name__!r} has no attribute {name!r}")
+
+    def _has_submodule(self, name: str) -> bool:
+        if name.startswith("_") or not hasattr(self._module, "__path__"):
+            return False
+        return find(f"{self._module.__name__}.{name}") is not None
 
 
 def install() -> bool:

@@ -55,6 +55,9 @@ ATTRIBUTES: dict[str, dict[str, str]] = {
         "Dependent": "buildmaster.schedulers.dependent:Dependent",
         "Triggerable": "buildmaster.schedulers.triggerable:Triggerable",
     },
+    "buildmaster.worker": {
+        "LocalWorker": "buildmaster.worker.local:LocalWorker",
+    },
     "buildmaster.steps.shell": {
         "SetProperty": "buildmaster.steps.shell:SetPropertyFromCommand",
     },
@@ -63,6 +66,12 @@ ATTRIBUTES: dict[str, dict[str, str]] = {
 
 They are added when the module is reached as ``buildbot…``, and found only then.
 """
+
+PACKAGES = tuple(
+    f"{NEW}.{package}"
+    for package in ("process", "steps", "steps.source", "changes", "schedulers", "reporters", "worker", "www", "util")
+)
+"""Packages whose modules are reached as attributes once any module has been imported as ``buildbot…``."""
 
 
 def new_name(old: str) -> str:

@@ -191,3 +191,19 @@ def test_an_installed_buildbot_is_reached_by_who_asks_for_it_first(tmp_path):
 def test_the_installation_brings_the_file_that_lends_the_name():
     files = importlib.metadata.files("buildmaster-ci") or []
     assert IMPORT_NAME_FILE in [str(path) for path in files]
+
+
+def test_a_submodule_is_imported_when_it_is_asked_for_as_an_attribute():
+    code = """
+        import buildmaster.process
+        import buildbot
+        print(buildbot.process.buildstep.BuildStep.__module__, buildbot.steps.source.git.Git.__name__)
+        print(hasattr(buildbot.process, "nothing"), hasattr(buildbot, "nothing"))
+    """
+    assert run(code).split() == ["buildmaster.process.buildstep", "Git", "False", "False"]
+
+
+def test_a_local_worker_is_found_in_the_package_too():
+    from buildbot.worker import LocalWorker
+
+    assert LocalWorker.__module__ == "buildmaster.worker.local"
