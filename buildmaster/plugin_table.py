@@ -121,6 +121,7 @@ WORKER = {
     **names("worker.kubernetes", "KubeLatentWorker"),
     **names("worker.libvirt", "LibVirtWorker"),
     **names("worker.local", "LocalWorker"),
+    **names("worker.marathon", "MarathonLatentWorker"),
     **names("worker.openstack", "OpenStackLatentWorker"),
 }
 
