@@ -191,7 +191,7 @@ class Builder(ReconfigurableServiceMixin, AsyncMultiService):
         accesses = self.config.locks
         if accesses and not isinstance(accesses, list | tuple):
             properties = await self.properties_for(buildrequest, workerforbuilder)
-            accesses = await properties.render(accesses)
+            accesses = await ask(self.master, f"locks of builder {self.name!r}", properties.render, accesses)
         for lock, access in self.lock_pairs(accesses or (), workerforbuilder.worker.workername):
             if not lock.isAvailable(self, access):
                 return lock

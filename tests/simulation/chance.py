@@ -37,6 +37,7 @@ from tests.simulation.histories import (
 WORKERS = ("w1", "w2")
 MANNERS = ("well", "well", "well", "slowly", "fails", "stalls", "floods", "lies", "doubles", "leaves", "silent", "deaf")
 FILES = ("code.c", "code.c", "code.c", "README", "README", "raises.c", "slow.c", "hangs.c")
+RENDERED_LOCKS = ("counting slow", "exclusive raises_first", "worker hangs_first")
 PAUSES = (0.25, 0.25, 0.25, 1.0, 1.0, 1.0, 3.0, 3.0, 10.0, 10.0, 31.0, 31.0, 65.0, 65.0, 130.0)
 
 
@@ -81,7 +82,7 @@ def _setup(rng: random.Random) -> Setup:
                 _sample(rng, [w for w, _ in workers]),
                 tuple(steps),
                 _often(rng, "default", "yes", "no", "function", "deferred", "raising", "hanging", "late", chance=0.6),
-                _often(rng, "none", "exclusive", "counting", "worker"),
+                _often(rng, "none", "exclusive", "counting", "worker", *RENDERED_LOCKS),
                 _often(rng, "none", "no_first", "raises_first", "slow", "hangs_first"),
                 _often(rng, "none", "last", "none_first", "raises_first", "slow", "hangs_first", "late_first"),
             )

@@ -138,6 +138,20 @@ class Callbacks:
 
         return function
 
+    def render_locks(self, how: str, accesses: Any) -> Any:
+        """Locks that are rendered, by the name of this."""
+
+        @util.renderer
+        def rendered(props: Any) -> Any:
+            first = how.endswith("_first") and self._first("locks", props.getProperty("buildername"))
+            if how == "raises_first" and first:
+                raise RuntimeError("locks")
+            if how == "hangs_first" and first:
+                return defer.Deferred()
+            return self._later(4.0, accesses) if how == "slow" else accesses
+
+        return rendered
+
     def raising(self, step: Any) -> bool:
         """doStepIf."""
         raise RuntimeError("doStepIf")
@@ -198,13 +212,19 @@ def _builder(
     if spec.collapse != "default":
         more["collapseRequests"] = calls.collapse(spec.collapse)
     if spec.locks != "none":
-        more["locks"] = [worker_lock.access("counting") if spec.locks == "worker" else lock.access(spec.locks)]
+        more["locks"] = _locks(spec, calls, lock, worker_lock)
     if spec.can_start != "none":
         more["canStartBuild"] = calls.can_start(spec.can_start)
     if spec.next_build != "none":
         more["nextBuild"] = calls.next_build(spec.next_build)
     factory = util.BuildFactory([_step(name, calls) for name in spec.steps])
     return util.BuilderConfig(name=spec.name, workernames=workers, factory=factory, **more)
+
+
+def _locks(spec: BuilderSpec, calls: Callbacks, lock: Any, worker_lock: Any) -> Any:
+    kind, _, how = spec.locks.partition(" ")
+    accesses = [worker_lock.access("counting") if kind == "worker" else lock.access(kind)]
+    return calls.render_locks(how, accesses) if how else accesses
 
 
 STEP_LOCK = util.MasterLock("step_lock")

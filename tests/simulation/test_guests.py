@@ -116,6 +116,15 @@ def test_a_latent_worker_does_not_say_what_it_suits(how: str, directory: Directo
     assert problems_with(attrs.evolve(LATENT, setup=latent(choosy=how)), directory) == []
 
 
+@pytest.mark.parametrize("how", ["slow", "raises_first", "hangs_first"])
+def test_locks_that_are_rendered_do_not_come(how: str, directory: Directory) -> None:
+    """Rendering the locks of a builder holds it up as long as any callback may, not for good."""
+    plain = setup()
+    builder = attrs.evolve(plain.builders[0], locks=f"exclusive {how}")
+    forces = (h.Attach(1.0, "w1", "well"), h.Force(1.0, "force", "f1", 0), h.Force(1.0, "force", "f2", 0))
+    assert problems_with(h.History(attrs.evolve(plain, builders=(builder,)), forces), directory) == []
+
+
 def _forgetful(monkeypatch: pytest.MonkeyPatch) -> None:
     async def load(self: InstanceRecord) -> None:
         return None
