@@ -46,6 +46,21 @@ def add(txn: Txn, new: NewBuildset) -> tuple[int, dict[int, int]]:
         return known
     stamps = _stored_stamps(txn, new.sourcestamps)
     changeids = new.changeids or _inherited_changes(txn, new.parent_buildid, stamps)
+    buildsetid, fields = _store(txn, new, stamps, changeids)
+    txn.note("buildset", "new", **fields)
+    key = match_key(stamps, new.properties)
+    requestids = {builderid: _add_request(txn, buildsetid, builderid, new, key) for builderid in new.builderids}
+    if not requestids:
+        txn.note("buildset", "complete", **fields)
+    if new.idempotency_key is not None:
+        memory_of(txn).stage(("buildset key", new.idempotency_key), (buildsetid, requestids))
+    return buildsetid, requestids
+
+
+def _store(
+    txn: Txn, new: NewBuildset, stamps: Iterable[SourceStamp], changeids: Iterable[int]
+) -> tuple[int, dict[str, Any]]:
+    """Store the row of a buildset, its source stamps and changes; returns its id and the fields of its facts."""
     buildsetid = txn.new_id("buildsets")
     empty = not new.builderids
     row = {
@@ -67,15 +82,7 @@ def add(txn: Txn, new: NewBuildset) -> tuple[int, dict[int, int]]:
     txn.insert_many(
         schema.buildset_changes, [{"buildsetid": buildsetid, "changeid": changeid} for changeid in set(changeids)]
     )
-    fields = {"bsid": buildsetid, "buildsetid": buildsetid, "ssids": ssids, **row, "complete": empty}
-    txn.note("buildset", "new", **fields)
-    key = match_key(stamps, new.properties)
-    requestids = {builderid: _add_request(txn, buildsetid, builderid, new, key) for builderid in new.builderids}
-    if empty:
-        txn.note("buildset", "complete", **fields)
-    if new.idempotency_key is not None:
-        memory_of(txn).stage(("buildset key", new.idempotency_key), (buildsetid, requestids))
-    return buildsetid, requestids
+    return buildsetid, {"bsid": buildsetid, "buildsetid": buildsetid, "ssids": ssids, **row, "complete": empty}
 
 
 def _known(txn: Txn, key: str | None) -> tuple[int, dict[int, int]] | None:

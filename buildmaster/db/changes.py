@@ -37,13 +37,9 @@ def line_key(codebase: str, project: str, repository: str, branch: str | None) -
 
 def add(txn: Txn, new: NewChange) -> int:
     """Store a change and tell; returns its id, or that of the change stored before under the same idempotency key."""
-    memory = memory_of(txn)
-    if new.idempotency_key is not None:
-        known = memory.get(("change key", new.idempotency_key))
-        if known is None:
-            known = txn.execute(_by_idempotency_key, {"key_": new.idempotency_key}, touches=()).scalar()
-        if known is not None:
-            return known
+    known = _known(txn, new.idempotency_key)
+    if known is not None:
+        return known
     change = _to_record(txn, new)
     line = line_key(new.codebase, new.project, new.repository, new.branch)
     txn.insert(
@@ -69,12 +65,20 @@ def add(txn: Txn, new: NewChange) -> int:
         line_key=line,
         idempotency_key=new.idempotency_key,
     )
+    memory = memory_of(txn)
     memory.stage(("line", line), change.changeid)
     memory.stage(("changed", change.ssid), True)
     if new.idempotency_key is not None:
         memory.stage(("change key", new.idempotency_key), change.changeid)
     txn.note("change", "new", **to_fields(change))
     return change.changeid
+
+
+def _known(txn: Txn, key: str | None) -> int | None:
+    if key is None:
+        return None
+    staged = memory_of(txn).get(("change key", key))
+    return staged or txn.execute(_by_idempotency_key, {"key_": key}, touches=()).scalar()
 
 
 def _to_record(txn: Txn, new: NewChange) -> Change:

@@ -10,7 +10,7 @@ import msgspec
 import sqlalchemy as sa
 
 from buildmaster.base.records import NewBuildset
-from buildmaster.db import buildsets, schema
+from buildmaster.db import buildsets, holding, schema
 from buildmaster.db.txn import Txn
 
 _schedulers, _masters = schema.schedulers, schema.scheduler_masters
@@ -41,16 +41,7 @@ def find_id(txn: Txn, name: str) -> int:
 
 def set_master(txn: Txn, schedulerid: int, masterid: int | None) -> bool:
     """Take a scheduler for a master, or (None) let go of it; False if another active master has it."""
-    query = sa.select(_masters.c.masterid, schema.masters.c.active).join(
-        schema.masters, schema.masters.c.id == _masters.c.masterid
-    )
-    held = txn.execute(query.where(_masters.c.schedulerid == schedulerid)).first()
-    if masterid is not None and held is not None and held.masterid != masterid and held.active:
-        return False
-    txn.execute(sa.delete(_masters).where(_masters.c.schedulerid == schedulerid))
-    if masterid is not None:
-        txn.insert(_masters, schedulerid=schedulerid, masterid=masterid)
-    return True
+    return holding.set_master(txn, _masters.c.schedulerid, schedulerid, masterid)
 
 
 PLACE = "scheduler:"

@@ -9,7 +9,7 @@ import attrs
 import sqlalchemy as sa
 
 from buildmaster.base.records import NewChange
-from buildmaster.db import changes, schema, state
+from buildmaster.db import changes, holding, schema, state
 from buildmaster.db.txn import Txn
 
 _sources, _masters = schema.changesources, schema.changesource_masters
@@ -35,16 +35,7 @@ def find_id(txn: Txn, name: str) -> int:
 
 def set_master(txn: Txn, changesourceid: int, masterid: int | None) -> bool:
     """Take a change source for a master, or (None) let go of it; False if another active master has it."""
-    query = sa.select(_masters.c.masterid, schema.masters.c.active).join(
-        schema.masters, schema.masters.c.id == _masters.c.masterid
-    )
-    held = txn.execute(query.where(_masters.c.changesourceid == changesourceid)).first()
-    if masterid is not None and held is not None and held.masterid != masterid and held.active:
-        return False
-    txn.execute(sa.delete(_masters).where(_masters.c.changesourceid == changesourceid))
-    if masterid is not None:
-        txn.insert(_masters, changesourceid=changesourceid, masterid=masterid)
-    return True
+    return holding.set_master(txn, _masters.c.changesourceid, changesourceid, masterid)
 
 
 def get(conn: sa.Connection, changesourceid: int) -> SourceRow | None:

@@ -165,41 +165,45 @@ class GerritBuildSetStatusGenerator(GerritStatusGeneratorBase):
         return await self._report(review, builds)
 
 
+class _BuildReviews(GerritStatusGeneratorBase):
+    """Reviews of one build each."""
+
+    async def review(self, master: Any, build: Any) -> Any:
+        """What the callback says of a build."""
+        raise TypeError(f"{type(self).__name__} does not define review")
+
+    @deferred
+    async def generate(self, master: Any, reporter: Any, key: Sequence[str], message: Any) -> Any:
+        """The report on a build; None if there is none."""
+        build = message
+        await self.get_build_details(master, build)
+        if not self.is_build_reported(build):
+            return None
+        return await self._report(await self.review(master, build), [build])
+
+
 @implementer(IReportGenerator)
-class GerritBuildStartStatusGenerator(GerritStatusGeneratorBase):
+class GerritBuildStartStatusGenerator(_BuildReviews):
     """A review of each build that starts, by ``callback(builderName, build, arg)``."""
 
     wanted_event_keys: Sequence[tuple[str | None, ...]] = [("builds", None, "new")]
 
-    @deferred
-    async def generate(self, master: Any, reporter: Any, key: Sequence[str], message: Any) -> Any:
-        """The report on a build that starts; None if there is none."""
-        build = message
-        await self.get_build_details(master, build)
-        if not self.is_build_reported(build):
-            return None
+    async def review(self, master: Any, build: Any) -> Any:
+        """What the callback says of a build that starts."""
         callback: Any = self.callback
-        review = await maybe(callback, build["builder"]["name"], build, self.callback_arg)
-        return await self._report(review, [build])
+        return await maybe(callback, build["builder"]["name"], build, self.callback_arg)
 
 
 @implementer(IReportGenerator)
-class GerritBuildEndStatusGenerator(GerritStatusGeneratorBase):
+class GerritBuildEndStatusGenerator(_BuildReviews):
     """A review of each build that has finished, by ``callback(builderName, build, result, master, arg)``."""
 
     wanted_event_keys: Sequence[tuple[str | None, ...]] = [("builds", None, "finished")]
 
-    @deferred
-    async def generate(self, master: Any, reporter: Any, key: Sequence[str], message: Any) -> Any:
-        """The report on a build that has finished; None if there is none."""
-        build = message
-        await self.get_build_details(master, build)
-        if not self.is_build_reported(build):
-            return None
+    async def review(self, master: Any, build: Any) -> Any:
+        """What the callback says of a build that has finished."""
         callback: Any = defaultReviewCB if self.callback is DEFAULT_REVIEW else self.callback
-        name, result = build["builder"]["name"], build["results"]
-        review = await maybe(callback, name, build, result, master, self.callback_arg)
-        return await self._report(review, [build])
+        return await maybe(callback, build["builder"]["name"], build, build["results"], master, self.callback_arg)
 
 
 def build_info(build: Mapping[str, Any]) -> dict[str, Any]:
