@@ -36,6 +36,10 @@ class LatentWorkerSubstantiatiationCancelled(Exception):
     """Starting the instance was cancelled while it was under way."""
 
 
+class IPlugin(Interface):
+    """What packages of plugins may offer; the base of interfaces of their own."""
+
+
 class IConfigured(Interface):
     """Something with a configuration that can be shown."""
 

@@ -18,7 +18,7 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
-from buildmaster.compat.names import ATTRIBUTES, OLD, PACKAGES, new_name
+from buildmaster.compat.names import ATTRIBUTES, MODULES, OLD, PACKAGES, new_name
 
 
 class AliasLoader(Loader):
@@ -56,11 +56,12 @@ class AliasFinder(MetaPathFinder):
         found = find(real)
         if found is None:
             return None
-        spec = ModuleSpec(
-            fullname, AliasLoader(real), origin=found.origin, is_package=found.submodule_search_locations is not None
-        )
-        if found.submodule_search_locations is not None:
-            spec.submodule_search_locations = list(found.submodule_search_locations)
+        folders = found.submodule_search_locations
+        if folders is None and any(name.startswith(fullname + ".") for name in MODULES):
+            folders = []  # a module here that was a package there
+        spec = ModuleSpec(fullname, AliasLoader(real), origin=found.origin, is_package=folders is not None)
+        if folders is not None:
+            spec.submodule_search_locations = list(folders)
         return spec
 
 

@@ -9,6 +9,8 @@ NEW, OLD = "buildmaster", "buildbot"
 
 MODULES = {
     "buildbot.buildrequest": "buildmaster.process.buildrequest",
+    "buildbot.plugins.db": "buildmaster.compat.plugins_db",
+    "buildbot.process.mtrlogobserver": "buildmaster.steps.mtrlogobserver",
     "buildbot.status": "buildmaster.compat.status",
     "buildbot.status.builder": "buildmaster.base.results",
     "buildbot.status.results": "buildmaster.base.results",
@@ -40,6 +42,9 @@ ATTRIBUTES: dict[str, dict[str, str]] = {
     **{
         f"buildmaster.db.{module}": {name: f"buildmaster.db.documented.names:{name}" for name in names}
         for module, names in _DOCUMENTED_DB.items()
+    },
+    "buildmaster": {
+        "getVersion": "buildmaster.compat.versions:getVersion",
     },
     "buildmaster.process.buildstep": {
         **{name: f"buildmaster.base.results:{name}" for name in _RESULTS},
