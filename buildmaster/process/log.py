@@ -97,9 +97,10 @@ class Log(KeptTextMixin):
 
         ``stream`` is ``o``, ``e`` or ``h``, None in a log without channels.  At the end it gets (None, None).  An error
         in it is logged and makes :meth:`had_errors` true; the others are called all the same.  A callback that answers
-        with a Deferred or coroutine is called again when that has fired; what comes meanwhile waits in memory.
+        with a Deferred or coroutine is called again when that has fired; what comes meanwhile waits in memory, and when
+        that is too much the worker is not read from until it is less.
         """
-        watcher = Subscription(self._watchers, callback, self.name)
+        watcher = Subscription(self._watchers, callback, self.name, lambda: self._writer.pressure, self.master.reactor)
         self._watchers.append(watcher)
         self._told.append(watcher)
         return watcher

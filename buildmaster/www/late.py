@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from typing import Any
 
@@ -36,23 +37,18 @@ class LateResource(Resource):
             self._made.close_all()
 
 
-def websocket(master: Any) -> LateResource:
-    """``/ws``."""
+def late(address: str) -> Callable[[Any], LateResource]:
+    """What makes a late resource of the class at ``module:class``, for a master."""
+    module, _, name = address.partition(":")
 
     def make(master: Any) -> Any:
-        from buildmaster.www.ws import WsResource
+        return getattr(importlib.import_module(module), name)(master)
 
-        return WsResource(master)
-
-    return LateResource(master, make)
+    return lambda master: LateResource(master, make)
 
 
-def metrics(master: Any) -> LateResource:
-    """``/metrics``."""
+websocket = late("buildmaster.www.ws:WsResource")
+"""``/ws``."""
 
-    def make(master: Any) -> Any:
-        from buildmaster.www.metrics import MetricsResource
-
-        return MetricsResource(master)
-
-    return LateResource(master, make)
+metrics = late("buildmaster.www.metrics:MetricsResource")
+"""``/metrics``."""

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import sqlalchemy as sa
 from twisted.internet import defer
 
 from buildmaster.db import logs, schema
 from buildmaster.db.log_text import Compression
+from buildmaster.process.backpressure import UnwrittenOutput
 from buildmaster.process.log import HtmlLog, Log, StreamLog, TextLog
 from buildmaster.process.log_lines import MAX_LINE
+from buildmaster.process.log_watchers import PATIENCE
 from buildmaster.testing.sync import result_of
 from tests.support.logkit import LogKit
 
@@ -334,6 +338,94 @@ def test_a_connection_is_held_back_while_too_much_waits_to_be_stored(kit):
     assert len(pipe.keys) == 1
     kit.pump()
     assert pipe.keys == set()
+
+
+class Slow:
+    """A watcher that is done with a piece when the test says so."""
+
+    def __init__(self) -> None:
+        self.seen: list[Any] = []
+        self._answers: list[Any] = []
+
+    def __call__(self, stream: Any, text: Any) -> Any:
+        self.seen.append(text)
+        answer: Any = defer.Deferred()
+        self._answers.append(answer)
+        return answer
+
+    def answer(self) -> None:
+        self._answers.pop(0).callback(None)
+
+
+def slowly_watched(kit: LogKit) -> tuple[Pipe, Any, Slow]:
+    """A log of which everything is stored, and nothing but the first piece is seen."""
+    pipe, log, slow = Pipe(), kit.log(), Slow()
+    log.hold_back(pipe)
+    log.subscribe(slow)
+    for _ in range(20):
+        log.addStdout("x" * 65535 + "\n")
+        kit.pump()
+    return pipe, log, slow
+
+
+def test_a_connection_is_held_back_while_too_much_waits_for_a_slow_watcher(kit):
+    pipe, log, slow = slowly_watched(kit)
+    assert (len(pipe.keys), len(slow.seen)) == (1, 1)
+    for _ in range(17):
+        slow.answer()
+    assert (pipe.keys, len(slow.seen)) == (set(), 18)
+    ended = log.finish()
+    for _ in range(3):
+        slow.answer()
+    assert not ended.called
+    slow.answer()
+    kit.wait(ended)
+    assert (slow.seen[-1], UnwrittenOutput.of(pipe).bytes) == (None, 0)
+    assert kit.clock.getDelayedCalls() == []
+
+
+def test_a_watcher_that_gives_no_answer_holds_back_nobody_for_ever(kit):
+    """It may wait for something that comes over the connection that is held back."""
+    pipe, log, slow = slowly_watched(kit)
+    kit.clock.advance(PATIENCE)
+    assert pipe.keys == set()
+    for _ in range(20):
+        log.addStdout("y" * 65535 + "\n")
+        kit.pump()
+    assert pipe.keys == set()
+    for _ in range(40):
+        slow.answer()
+    assert [text[0] for text in slow.seen] == ["x"] * 20 + ["y"] * 20
+    assert UnwrittenOutput.of(pipe).bytes == 0
+
+
+def test_a_step_that_is_left_behind_holds_back_nobody(kit):
+    pipe, log, _ = slowly_watched(kit)
+    log.leave_watchers()
+    assert (pipe.keys, UnwrittenOutput.of(pipe).bytes) == (set(), 0)
+    kit.wait(log.finish())
+    assert kit.clock.getDelayedCalls() == []
+
+
+def test_a_watcher_whose_answers_come_at_once_is_done_when_it_has_seen_all(kit):
+    log, seen = kit.log(), []
+    gate: Any = defer.Deferred()
+
+    async def see(stream: Any, text: Any) -> None:
+        if not seen:
+            seen.append(text)
+            await gate
+        else:
+            seen.append(text)
+
+    log.subscribe(see)
+    for number in range(2000):
+        log.addStdout(f"{number}\n")
+    ended = log.finish()
+    assert seen == ["0\n"]
+    gate.callback(None)
+    kit.wait(ended)
+    assert seen == [*(f"{number}\n" for number in range(2000)), None]
 
 
 def test_two_logs_of_one_connection_are_counted_together(kit):
