@@ -6,14 +6,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import attrs
+from twisted.logger import Logger
 
-from buildmaster.base.aio import maybe
 from buildmaster.base.records import NewBuildset, Patch, SourceStamp
 from buildmaster.db import changes as change_rows
 from buildmaster.db import sourcestamps as stamp_rows
+from buildmaster.process.asking import ask, describe
 from buildmaster.process.buildrequest import TempChange, stamp_dict
 from buildmaster.process.change import Change
 from buildmaster.properties import Properties, is_plain
+
+log = Logger()
 
 
 class SchedulingError(Exception):
@@ -88,8 +91,9 @@ class Composer:
         names = scheduler.builderNames if wish.builder_names is None else wish.builder_names
         if not is_plain(names) or not all(is_plain(value) for value, _ in properties.properties.values()):
             await self._let_render(properties, wish)
-            names = await properties.render(names)
-            rendered = await properties.render({name: value for name, (value, _) in properties.properties.items()})
+            names = await self._rendered(properties, "builderNames", names)
+            wanted = {name: value for name, (value, _) in properties.properties.items()}
+            rendered = await self._rendered(properties, "properties", wanted)
             for name, value in rendered.items():
                 given, source = properties.properties[name]
                 properties.properties[name] = (value, source)
@@ -113,6 +117,11 @@ class Composer:
             changeids=[change.number for change in wish.changes if change.number is not None] or list(wish.changeids),
             collapse=scheduler.master.botmaster.collapse_modes(builderids),
         )
+
+    async def _rendered(self, properties: Properties, name: str, value: Any) -> Any:
+        """An argument as it is rendered, within the time that callbacks have."""
+        what = f"{name} of scheduler {self._scheduler.name!r}"
+        return await ask(self._scheduler.master, what, properties.render, value)
 
     def _refuse_secrets(self, name: str, secrets: Sequence[str]) -> None:
         if secrets:
@@ -143,12 +152,19 @@ class Composer:
         return known
 
     async def _priority(self, names: Sequence[str], wish: Wish) -> int:
+        """The priority; 0 if the function that says it fails, because a build matters more than its place."""
         wanted = self._scheduler.priority if wish.priority is None else wish.priority
         if callable(wanted):
             by_codebase: dict[str, list[Change]] = {}
             for change in wish.changes:
                 by_codebase.setdefault(change.codebase, []).append(change)
-            wanted = await maybe(wanted, list(names), by_codebase)
+            what = f"priority of scheduler {self._scheduler.name!r}, {describe(wanted)},"
+            try:
+                wanted = await ask(self._scheduler.master, what, wanted, list(names), by_codebase)
+                return 0 if wanted is None else int(wanted)
+            except Exception:  # policy: skip
+                log.failure("{what} failed, its builds have priority 0", what=what)
+                return 0
         return 0 if wanted is None else int(wanted)
 
 

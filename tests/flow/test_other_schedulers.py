@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from twisted.internet import defer
 
 from buildmaster.base.errors import ConfigErrors
 from buildmaster.base.results import SUCCESS
@@ -40,6 +41,22 @@ def test_periodic_builds_at_once_and_then_every_so_often(tmp_path: Path) -> None
     )
     path.kit.advance(150)
     assert times(path) == [0, 60, 120]
+    path.kit.stop()
+
+
+def test_a_property_that_is_never_rendered_does_not_hold_a_scheduler_up_for_good(tmp_path: Path) -> None:
+    """Its deadline is a minute; a minute later the scheduler tries again."""
+    asked: list[Any] = []
+
+    @util.renderer
+    def value(props: Any) -> Any:
+        asked.append(props)
+        return defer.Deferred() if len(asked) == 1 else "v"
+
+    made = {"name": "p", "builderNames": ["b"], "periodicBuildTimer": 600, "properties": {"x": value}}
+    path = BuildPath(tmp_path, configuration(lambda: [schedulers.Periodic(**made)]))
+    path.kit.advance(130)
+    assert times(path) == [120]
     path.kit.stop()
 
 

@@ -109,7 +109,7 @@ def _schedulers(rng: random.Random, names: Sequence[str]) -> tuple[SchedulerSpec
                 "main" if kind == "single" else _often(rng, "none", "main", "function"),
                 _often(rng, "none", "code", chance=0.5) if changes else "none",
                 rng.random() < 0.3,
-                priority=_often(rng, "none", "five", "function"),
+                priority=_often(rng, "none", "five", "function", "raises_first" if changes else "hangs_first"),
             )
         )
     if rng.random() < 0.4 and len(names) > 1:

@@ -152,6 +152,19 @@ class Callbacks:
 
         return rendered
 
+    def priority(self, scheduler: str, how: str) -> Callable[..., Any]:
+        """priority of this name."""
+
+        def function(builders: Any, changes: Any) -> Any:
+            first = how.endswith("_first") and self._first("priority", scheduler)
+            if how == "raises_first" and first:
+                raise RuntimeError("priority")
+            if how == "hangs_first" and first:
+                return defer.Deferred()
+            return self._later(4.0, len(builders)) if how == "slow" else len(builders)
+
+        return function
+
     def raising(self, step: Any) -> bool:
         """doStepIf."""
         raise RuntimeError("doStepIf")
@@ -249,7 +262,7 @@ def _step(name: str, calls: Callbacks) -> Any:
 def _scheduler(spec: SchedulerSpec, calls: Callbacks, names: list[str], timers: float, made: dict[str, Any]) -> Any:
     more: dict[str, Any] = {"name": spec.name, "builderNames": names}
     if spec.priority != "none":
-        more["priority"] = 5 if spec.priority == "five" else lambda builders, changes: len(builders)
+        more["priority"] = 5 if spec.priority == "five" else calls.priority(spec.name, spec.priority)
     if spec.kind == "triggerable":
         return schedulers.Triggerable(**more)
     if spec.kind == "force":

@@ -125,6 +125,17 @@ def test_locks_that_are_rendered_do_not_come(how: str, directory: Directory) -> 
     assert problems_with(h.History(attrs.evolve(plain, builders=(builder,)), forces), directory) == []
 
 
+@pytest.mark.parametrize("how", ["raises_first", "hangs_first"])
+@pytest.mark.parametrize(("kind", "timer"), [("any", None), ("any", 30.0), ("periodic", None), ("nightly", None)])
+def test_a_priority_is_not_told(kind: str, timer: float | None, how: str, directory: Directory) -> None:
+    """What a scheduler owes is built, if not in its place."""
+    spec = h.SchedulerSpec("s", kind, ("b1",), timer, priority=how)
+    made = attrs.evolve(setup(), schedulers=(h.SchedulerSpec("force", "force", ("b1",)), spec))
+    pushes = (h.Push(5.0, f"r{n}", "main", ("code.c",)) for n in range(3))
+    events = (h.Attach(1.0, "w1", "well"), *pushes, h.Behave(310.0 if timer is None else 100.0, "w1", "well"))
+    assert problems_with(h.History(made, events), directory) == []
+
+
 def _forgetful(monkeypatch: pytest.MonkeyPatch) -> None:
     async def load(self: InstanceRecord) -> None:
         return None
