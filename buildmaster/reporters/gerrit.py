@@ -6,7 +6,7 @@ Source: "gerrit review" and "gerrit version" of Gerrit's documentation (command 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from twisted.logger import Logger
@@ -56,6 +56,8 @@ COMMAND_SECONDS = 60.0
 SSH_FAILED = 255  # what ssh itself ends with
 
 _VERSION = re.compile(r"gerrit version (\d+)\.(\d+)")
+_DOWNLOAD = re.compile(r"(?<!\S)([^\s/-][^\s]*)[ /](\d+/\d+)(?!\S)")
+_PROJECT, _REVISION = re.compile(r"[\w./+-]+"), re.compile(r"[0-9a-f]+")
 _LABELS_SINCE = (2, 6)
 _TAG_SINCE = (2, 13)
 
@@ -71,7 +73,8 @@ class GerritStatusPush(ReporterBase):
     :param generators: :class:`GerritBuildSetStatusGenerator`, :class:`GerritBuildStartStatusGenerator` or
         :class:`GerritBuildEndStatusGenerator`; by default one review sums a buildset up
 
-    The patch set is the one of :class:`~buildmaster.changes.gerritchangesource.GerritChangeSource`.
+    The patch set is the one of :class:`~buildmaster.changes.gerritchangesource.GerritChangeSource`, or the first of the
+    property ``repo_downloads`` (a list of ``PROJECT CHANGE/PATCHSET``) that the step ``Repo`` has downloaded.
     """
 
     name: Any = "GerritStatusPush"
@@ -196,7 +199,24 @@ def extract_project_revision(master: Any, report: Mapping[str, Any]) -> tuple[st
     """Project and revision of the patch set that a report's builds are of, or two Nones."""
     for build in report["builds"]:
         props = Properties.fromDict(build.get("properties") or {})
-        project, revision = props.getProperty("event.change.project"), props.getProperty("event.patchSet.revision")
-        if project and revision and re.fullmatch(r"[\w./+-]+", project) and re.fullmatch(r"[0-9a-f]+", revision):
-            return project, revision
+        for project, revision in (*downloaded(props), of_event(props)):
+            if project and revision and _PROJECT.fullmatch(str(project)) and _REVISION.fullmatch(str(revision)):
+                return project, revision
     return None, None
+
+
+def of_event(props: Properties) -> tuple[Any, Any]:
+    """The patch set of an event of Gerrit's; what was checked out, if the event does not tell the revision."""
+    revision = props.getProperty("event.patchSet.revision") or props.getProperty("got_revision")
+    return props.getProperty("event.change.project"), revision
+
+
+def downloaded(props: Properties) -> Iterator[tuple[str, str]]:
+    """What the step :class:`~buildmaster.steps.source.repo.Repo` has downloaded of what ``repo_downloads`` asks for."""
+    wanted = props.getProperty("repo_downloads")
+    done = str(props.getProperty("repo_downloaded") or "").split()
+    texts = [wanted] if isinstance(wanted, str) else wanted if isinstance(wanted, list | tuple) else []
+    projects = {change: project for text in texts for project, change in _DOWNLOAD.findall(str(text))}
+    for change, revision in zip(done[::2], done[1::2], strict=False):
+        if change in projects:
+            yield projects[change], revision
