@@ -19,12 +19,8 @@ from buildmaster.db.documented.configured import (
     WorkersConnectorComponent,
 )
 from buildmaster.db.documented.kept import StateConnectorComponent, TagsConnectorComponent, UsersConnectorComponent
-from buildmaster.db.documented.requested import (
-    BuildRequestsConnectorComponent,
-    BuildsetsConnectorComponent,
-    ChangesConnectorComponent,
-    SourceStampsConnectorComponent,
-)
+from buildmaster.db.documented.noticed import ChangesConnectorComponent, SourceStampsConnectorComponent
+from buildmaster.db.documented.requested import BuildRequestsConnectorComponent, BuildsetsConnectorComponent
 
 CONNECTORS: dict[str, type[DBConnectorComponent]] = {
     "builders": BuildersConnectorComponent,

@@ -27,11 +27,10 @@ from buildmaster.db.documented.models import (
     UserModel,
     WorkerModel,
 )
+from buildmaster.db.documented.noticed import ChangesConnectorComponent, SourceStampsConnectorComponent
 from buildmaster.db.documented.requested import (
     AlreadyCompleteError,
     BuildsetsConnectorComponent,
-    ChangesConnectorComponent,
-    SourceStampsConnectorComponent,
 )
 
 __all__ = [

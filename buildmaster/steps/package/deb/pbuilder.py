@@ -11,7 +11,7 @@ from buildmaster.base.aio import deferred
 from buildmaster.base.errors import error
 from buildmaster.base.results import FAILURE, SUCCESS
 from buildmaster.process import logobserver, remotecommand
-from buildmaster.steps.shell import WarningCountingShellCommand
+from buildmaster.steps.warning_counting import WarningCountingShellCommand
 
 
 class DebPbuilder(WarningCountingShellCommand):
