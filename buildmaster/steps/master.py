@@ -134,7 +134,7 @@ class SetProperty(BuildStep):
 
     @deferred
     async def run(self) -> int:
-        self.setProperty(self.property, self.value, self.name, runtime=True)
+        self.setProperty(self.property, self.value, self.name)
         return SUCCESS
 
 
@@ -153,7 +153,7 @@ class SetProperties(BuildStep):
     @deferred
     async def run(self) -> int:
         for name, value in (self.properties or {}).items():
-            self.setProperty(name, value, self.name, runtime=True)
+            self.setProperty(name, value, self.name)
         return SUCCESS
 
 

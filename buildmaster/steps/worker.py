@@ -47,7 +47,7 @@ class SetPropertiesFromEnv(WorkerBuildStep):
             value = environ.get(variable.upper() if ignore_case else variable)
             if value is None:
                 continue
-            self.setProperty(variable, value, self.source, runtime=True)
+            self.setProperty(variable, value, self.source)
             lines.append(f"{variable} = {value!r}")
         await self.addCompleteLog("properties", "\n".join(lines))
         return SUCCESS

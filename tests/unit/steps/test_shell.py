@@ -51,6 +51,19 @@ def test_output_becomes_a_property(tmp_path):
     assert (done.text, done.logs["property changes"]) == ("property 'os' set", "os: 'Linux'\n")
 
 
+class PerCodebase(shell.SetPropertyFromCommand):
+    """Overrides what stores the value, with the three arguments that it always had."""
+
+    def setProperty(self, propname, value, source):
+        return super().setProperty(propname, {"zfs": value}, source)
+
+
+def test_a_subclass_may_store_the_value_in_its_own_way(tmp_path):
+    step = PerCodebase(command="uname", property="got_revision")
+    done = run_steps(tmp_path, step, script=says("Linux"))
+    assert done.properties["got_revision"] == ({"zfs": "Linux"}, "SetPropertyFromCommand Step")
+
+
 def test_output_of_a_failed_command_becomes_no_property(tmp_path):
     step = shell.SetPropertyFromCommand(command="uname", property="os")
     done = run_steps(tmp_path, step, script=says("Linux", rc=2))
