@@ -1,4 +1,4 @@
-"""Whose turn it is: of several masters with the same reporter one tells, the others wait.
+"""Whose turn it is: of several masters with the same reporter or storage of statistics one tells, the others wait.
 
 The holder is kept as a value of an object of the name under which the reporter keeps its place; one that does not
 live any more holds nothing.
@@ -15,7 +15,7 @@ from buildmaster.db import journal, schema, state
 from buildmaster.db.txn import Txn
 
 _state, _masters = schema.object_state, schema.masters
-CLASS_NAME = "buildmaster.reporters.delivery.Outbox"
+CLASS_NAME = "buildmaster.reporters.delivery.Outbox"  # where it lay first: it is stored
 _HOLDER = "holder"
 
 

@@ -131,7 +131,22 @@ def test_values_wait_over_a_restart_for_days(tmp_path: Path) -> None:
     path.kit.stop()
 
 
-def test_a_value_that_is_too_old_is_left_out_and_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_crash_loses_no_value_and_keeps_none_twice_that_was_noted(tmp_path: Path) -> None:
+    made = lambda: Kept(statistics.CaptureData("size", "b"), statistics.CaptureBuildDuration("b"))  # noqa: E731
+    builders = {"b": [Yields(("size", {"kib": 12}))]}
+    path = path_with(tmp_path, stats(made), builders=builders)
+    build(path)
+    RECEIVE.append(away(""))
+    build(path)
+    RECEIVE.clear()
+    now = path.kit.crash()
+    path = path_with(tmp_path, stats(made), builders=builders, now=now)
+    series = [(context["build_number"], series) for series, _, context in KEPT[""]]
+    assert series == [("1", "b-size"), ("1", "b-build-times"), ("2", "b-size"), ("2", "b-build-times")]
+    path.kit.stop()
+
+
+def test_a_value_that_is_too_old_is_left_out(tmp_path: Path) -> None:
     path = path_with(tmp_path, stats(durations()))
     RECEIVE.append(away(""))
     build(path)
