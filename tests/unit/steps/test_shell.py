@@ -60,7 +60,7 @@ class PerCodebase(shell.SetPropertyFromCommand):
 
 def test_a_subclass_may_store_the_value_in_its_own_way(tmp_path):
     step = PerCodebase(command="uname", property="got_revision")
-    done = run_steps(tmp_path, step, script=says("Linux"))
+    done = run_steps(tmp_path, step, script=says("Linux\n"))
     assert done.properties["got_revision"] == ({"zfs": "Linux"}, "SetPropertyFromCommand Step")
 
 
