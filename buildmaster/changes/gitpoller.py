@@ -17,6 +17,7 @@ from buildmaster.base.aio import deferred, maybe
 from buildmaster.base.errors import error
 from buildmaster.base.strings import bytes2unicode
 from buildmaster.changes import base
+from buildmaster.changes.git_override import OwnProcessing
 from buildmaster.changes.reporting import History, Reporter
 from buildmaster.net import git, git_credential
 from buildmaster.net.git_mirror import Auth, GitError, Mirror, RefNews
@@ -35,7 +36,7 @@ COMMITS_AT_ONCE = 1000
 """About how many commits are read and stored together."""
 
 
-class GitPoller(base.ReconfigurablePollingChangeSource):
+class GitPoller(base.ReconfigurablePollingChangeSource, OwnProcessing):
     """Reports the new commits of ``repourl``.
 
     ``branches`` is a list of branches (or full references), True for all branches, or a function that is called with
@@ -53,6 +54,9 @@ class GitPoller(base.ReconfigurablePollingChangeSource):
 
     ``sshPrivateKey``, with ``sshHostKey`` or ``sshKnownHosts``, ``auth_credentials`` and ``git_credentials`` are as
     for the step :class:`~buildmaster.steps.source.git.Git`.
+
+    A subclass that defines ``_process_changes(newRev, branch)`` reports the commits itself, see
+    :mod:`buildmaster.changes.git_override`.
     """
 
     compare_attrs = (
@@ -242,7 +246,8 @@ class GitPoller(base.ReconfigurablePollingChangeSource):
             await self._store([], now, tips, now)
             return
         if moved:
-            await self._report(mirror, await mirror.news(moved, seen.values(), remote.head), seen)
+            news = await mirror.news(moved, seen.values(), remote.head)
+            await (self._processed(news, seen) if self.processes_itself else self._report(mirror, news, seen))
         if gone:
             await self._store([], now)
             await mirror.forget(gone)

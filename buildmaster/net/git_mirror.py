@@ -108,6 +108,10 @@ class Mirror:
         )
         return git.parse_log(result.stdout, boundary, self._encoding)
 
+    async def output(self, args: Sequence[str]) -> str:
+        """What ``git`` with these arguments prints in the copy; raises GitError if it fails."""
+        return (await self._git(args)).stdout.decode(self._encoding, "replace")
+
     async def forget(self, refs: Iterable[str]) -> None:
         """Drop references that are gone from the remote repository."""
         lines = "".join(f"delete {self._local(ref)}\n" for ref in refs)

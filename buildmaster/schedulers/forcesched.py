@@ -136,7 +136,8 @@ class ForceScheduler(ReconfigurableBaseScheduler):
             ("reason", reason, StringParameter),
             ("priority", priority, IntParameter),
         ):
-            if value is not None and not isinstance(value, kind | FixedParameter):
+            fits = BaseParameter if kind is StringParameter else kind | FixedParameter
+            if value is not None and not isinstance(value, fits):
                 error(f"{where}: {what} must be a {kind.__name__}: {value!r}")
         if properties is not None and not self.checkIfListOfType(properties, BaseParameter):
             error(f"{where}: properties must be a list of BaseParameters: {properties!r}")

@@ -27,14 +27,15 @@ pytestmark = pytest.mark.needs("git")
 class Watched:
     """A repository, and a master whose only source polls it when the test says so."""
 
-    def __init__(self, tmp_path, **kwargs):
+    def __init__(self, tmp_path, kind=GitPoller, **kwargs):
+        self.kind = kind
         self.repo = GitRepo(tmp_path / "repo")
         self.basedir = tmp_path / "master"
         self.kwargs = {"pollInterval": 0, "name": "poller", **kwargs}
         self.live = None
 
     def config(self):
-        poller = GitPoller(str(self.repo.path), **self.kwargs)
+        poller = self.kind(str(self.repo.path), **self.kwargs)
         return {
             "change_source": [poller],
             "protocols": {"pb": {"port": "tcp:0:interface=127.0.0.1"}},
@@ -344,3 +345,54 @@ def test_mistakes_are_told(kwargs, message):
     with pytest.raises(ConfigErrors) as caught:
         GitPoller("repo", **kwargs)
     assert [error[: len(message)] for error in caught.value.errors] == [message]
+
+
+class PerDirectory(GitPoller):
+    """Reports each commit with the directories that it touches as its project."""
+
+    async def _process_changes(self, newRev, branch):
+        assert self.lastRev is not None
+        known = [f"^{revision}" for revision in self.lastRev.values()]
+        found = await self._dovccmd("log", ["--format=%H", newRev, *known, "--"], path=self.workdir)
+        for revision in reversed(found.split()):
+            files = await self._get_commit_files(revision)
+            comments = await self._get_commit_comments(revision)
+            if "fail" in comments:
+                raise ValueError("not today")
+            await self.master.data.updates.addChange(
+                author=await self._get_commit_author(revision),
+                committer=await self._get_commit_committer(revision),
+                when_timestamp=await self._get_commit_timestamp(revision),
+                revision=revision,
+                files=files,
+                comments=comments,
+                branch=self._removeHeads(branch),
+                project=",".join(sorted({file.partition("/")[0] for file in files})),
+                repository=self.repourl,
+                src="git",
+            )
+
+
+@pytest.mark.parametrize("branches", [["main"], lambda ref: ref == "refs/heads/main"])
+def test_a_subclass_makes_the_changes_of_commits_itself(watch, branches):
+    w = watch(kind=PerDirectory, branches=branches).start()
+    w.repo.commit("one")
+    assert w.poll() == []
+    w.repo.commit("two", {"a/f": "1", "b/f": "1"})
+    w.repo.commit("three", {"c/f": "1"})
+    assert w.poll() == [("main", "two"), ("main", "three")]
+    assert [change["project"] for change in w.changes()] == ["a,b", "c"]
+    assert all(change["when_timestamp"] and "@" in change["author"] for change in w.changes())
+    assert w.poll() == []
+
+
+def test_a_look_in_which_the_subclass_fails_is_taken_again(watch):
+    w = watch(kind=PerDirectory).start()
+    w.repo.commit("one")
+    w.poll()
+    before = dict(w.poller.lastRev)
+    w.repo.commit("fail")
+    for _ in range(2):
+        with pytest.raises(ValueError, match="not today"):
+            w.poll()
+    assert (w.poller.lastRev, w.changes()) == (before, [])

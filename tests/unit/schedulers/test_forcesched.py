@@ -125,6 +125,12 @@ def gather(scheduler: ForceScheduler, **filled_in: Any) -> tuple[Any, Any, dict[
 EMPTY = {"branch": "", "project": "", "repository": "", "revision": ""}
 
 
+@pytest.mark.parametrize("name", ["reason", "username"])
+def test_any_field_may_ask_for_the_reason_and_for_who_forces(name: str) -> None:
+    field = ChoiceStringParameter(name=name, choices=["a", "b"], default="b")
+    assert getattr(make(**{name: field}), name) is field
+
+
 def test_what_is_filled_in_goes_where_it_belongs() -> None:
     scheduler = make(
         codebases=["a", CodebaseParameter("b", branch="m", revision=None)],
