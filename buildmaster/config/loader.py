@@ -159,7 +159,8 @@ def _explain(raised: BaseException, filename: str, basedir: str | None, modules:
         place = _user_place(raised.__traceback__, filename, modules)
         what, text = _what(raised), _line(place)
     mend = mend_of(raised)
-    what += f"; {mend}" if mend else ""
+    if mend:  # it knows better than what the message may suggest
+        what = what.partition("; did you mean")[0] + f"; {mend}"
     begin = f"{place.shown(basedir)}: " if place is not None else f"{shorten(filename, basedir)}: "
     origin = _origin(raised, place, basedir)
     return f"{begin}error while parsing config file: {what}" + (f"\n    {text}" if text else "") + origin

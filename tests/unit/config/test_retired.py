@@ -34,7 +34,7 @@ PLUGINS = "from buildbot.plugins import *\n"
         (PLUGINS + "util.BuilderConfig(name='a', mergeRequests=False)", "it is called collapseRequests"),
         (PLUGINS + "util.BuilderConfig(name='a', nextSlave=None)", "it is called nextWorker"),
         (PLUGINS + "util.WorkerLock('a', maxCountForSlave={})", "it is called maxCountForWorker"),
-        (PLUGINS + "util.SlaveLock('a')", "it is called WorkerLock"),
+        (PLUGINS + "util.SlaveLock('a')", "no plugin util.SlaveLock; it is called WorkerLock"),
         (PLUGINS + "util.BasicAuth([])", "util.UserPasswordAuth([(user, password)])"),
         (PLUGINS + "worker.DockerLatentBuildSlave", "there are no slaves any more: say Worker"),
         (PLUGINS + "changes.SVNPoller(svnurl='x')", "svnurl is called repourl"),
