@@ -49,7 +49,8 @@ def complete_in(
         outcomes = dict.fromkeys(moving, results)
     when = txn.now() if at is None else at
     for outcome in sorted(set(outcomes.values())):
-        _end(txn, [rows[i] for i in outcomes if outcomes[i] == outcome], outcome, when, superseded_by)
+        ended = [rows[i] for i in outcomes if outcomes[i] == outcome]
+        _end(txn, ended, outcome, when, superseded_by, results == RETRY)
     end_buildsets(txn, _finished_by(rows, outcomes), when)
     return list(outcomes)
 
@@ -69,7 +70,7 @@ def _with_siblings(txn: Txn, requestids: Sequence[int]) -> dict[int, Any]:
     return {row.id: row for row in txn.execute(_siblings, {"ids_": list(requestids)}, touches=_TABLES)}
 
 
-def _end(txn: Txn, rows: Sequence[Any], results: int, at: float, superseded_by: int | None) -> None:
+def _end(txn: Txn, rows: Sequence[Any], results: int, at: float, superseded_by: int | None, interrupted: bool) -> None:
     values: dict[str, Any] = {"state": int(RequestState.COMPLETE), "results": results, "complete_at": at}
     txn.execute(
         sa.update(_requests)
@@ -77,8 +78,10 @@ def _end(txn: Txn, rows: Sequence[Any], results: int, at: float, superseded_by: 
         .values(**values, superseded_by=superseded_by),
         touches=_TABLES,
     )
-    more = {} if superseded_by is None else {"superseded_by": superseded_by}
     for row in rows:
+        more: dict[str, Any] = {} if superseded_by is None else {"superseded_by": superseded_by}
+        if interrupted or row.retries:
+            more["interrupted"] = True  # a build of it was, which may have left children that it waited for
         ended = attrs.evolve(requests.from_row(row), **values, superseded_by=superseded_by)
         requests.note(txn, "complete", ended, **more)
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import attrs
+from twisted.internet import defer
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
@@ -46,6 +47,7 @@ class Reconciler(AsyncMultiService):
         self._afterwards = afterwards
         self._first = True
         self._loop: LoopingCall | None = None
+        self._listener: Any = None
 
     @deferred
     async def startService(self) -> None:
@@ -54,10 +56,14 @@ class Reconciler(AsyncMultiService):
         self._loop = LoopingCall(self._again)
         self._loop.clock = self.master.reactor
         self._loop.start(EVERY, now=False)
+        self._listener = self.master.journal.listen([("buildrequest", "complete")], self._heard)
 
     @deferred
     async def stopService(self) -> None:
         """Look no more."""
+        listener, self._listener = self._listener, None
+        if listener is not None:
+            listener.stop()
         loop, self._loop = self._loop, None
         if loop is not None and loop.running:
             loop.stop()
@@ -82,11 +88,20 @@ class Reconciler(AsyncMultiService):
             await db.write(claiming.unclaim, found.orphaned_claims, self.master.masterid)
         for requestid in found.overdue_holds:
             await db.write(collapsing.release, requestid, [], "the collapse function was not asked in time")
-        for requestid in await db.read(abandoned_requests):  # now: a build that was just ended may have waited
-            await self._cancel(requestid, "the build that waited for it has ended")
+        await self._cancel_abandoned()  # now: a build that was just ended may have waited
         await self._each(buildsets.complete_if_done, found.finished_buildsets)
         self._afterwards()
         return found
+
+    def _heard(self, fact: Any) -> None:
+        if fact.fields.get("interrupted"):
+            done = defer.Deferred.fromCoroutine(self._cancel_abandoned())
+            done.addErrback(lambda f: log.failure("what nobody waits for any more could not be cancelled", f))
+
+    async def _cancel_abandoned(self) -> None:
+        """End what was waited for by builds of requests that have ended."""
+        for requestid in await self.master.db.read(abandoned_requests):
+            await self._cancel(requestid, "the build that waited for it has ended")
 
     async def _each(self, function: Callable[..., Any], ids: Iterable[int]) -> None:
         for one in ids:

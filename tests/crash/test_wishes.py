@@ -11,24 +11,28 @@ from buildmaster.base.results import CANCELLED, RETRY
 from buildmaster.plugins import schedulers, steps
 from buildmaster.testing.master import MemoryMaster
 from buildmaster.testing.worker import ScriptedWorker
-from tests.crash.parts import SLOW, change, config, forced, work
+from tests.crash.parts import MAKE, SLOW, change, config, forced, stop, work
 
 CONFIG = config(
     lambda: schedulers.AnyBranchScheduler(name="any", builderNames=["parent"]),
     lambda: schedulers.Triggerable(name="children", builderNames=["child"]),
     forced("child"),
-    builders={"parent": [steps.Trigger(schedulerNames=["children"], waitForFinish=True)], "child": [SLOW]},
+    builders={"parent": [MAKE, steps.Trigger(schedulerNames=["children"], waitForFinish=True)], "child": [SLOW]},
 )
 
 
 def begin(basedir: Path, now: float | None = None) -> Any:
     """A master, and a worker that does not react to interruptions."""
     kit = MemoryMaster(basedir, CONFIG, **({} if now is None else {"now": now})).start()
+    attach(kit).deaf = True
+    return kit
+
+
+def attach(kit: Any) -> ScriptedWorker:
     worker = ScriptedWorker(kit.master, "w1", work)
-    worker.deaf = True
     kit.wait_for(worker.connect())
     kit.pump()
-    return kit
+    return worker
 
 
 def outcomes(kit: Any) -> list[int]:
@@ -41,7 +45,7 @@ def test_a_build_that_was_to_be_stopped_is_not_built_again_and_nor_are_its_child
 ) -> None:
     kit = begin(tmp_path)
     change("1").act(kit)
-    kit.advance(1)
+    kit.advance(5)
     [build] = kit.get("builders", builder, "builds")
     kit.call(kit.master.data.control, "stop", {"reason": "enough", "owner": "ann"}, ("builds", build["buildid"]))
     kit = begin(tmp_path, kit.crash() + 1)
@@ -54,12 +58,25 @@ def test_a_build_that_was_to_be_stopped_is_not_built_again_and_nor_are_its_child
 def test_a_build_that_was_to_be_built_elsewhere_is(tmp_path: Path) -> None:
     kit = begin(tmp_path)
     change("1").act(kit)
-    kit.advance(1)
+    kit.advance(5)
     [child] = kit.get("builders", "child", "builds")
     kit.call(kit.master.data.control, "stop", {"results": RETRY}, ("builds", child["buildid"]))
     kit = begin(tmp_path, kit.crash() + 1)
     kit.advance(100)
     assert outcomes(kit) == [0, 0]
+    kit.stop()
+
+
+def test_children_of_an_interrupted_build_end_with_the_next_one_that_has_not_come_to_them(tmp_path: Path) -> None:
+    kit = MemoryMaster(tmp_path, CONFIG).start()
+    worker = attach(kit)
+    change("1").act(kit)
+    kit.advance(5)
+    worker.drop()
+    attach(kit)
+    stop("parent").act(kit)
+    kit.pump()
+    assert outcomes(kit) == [CANCELLED, CANCELLED]
     kit.stop()
 
 
