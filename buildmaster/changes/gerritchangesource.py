@@ -95,7 +95,6 @@ class GerritChangeSource(GerritChangeSourceBase):
         username: str,
         gerritport: int = 29418,
         identity_file: str | None = None,
-        name: str | None = None,
         ssh_server_alive_interval_s: int | None = 15,
         ssh_server_alive_count_max: int | None = 3,
         http_url: str | None = None,
@@ -108,7 +107,7 @@ class GerritChangeSource(GerritChangeSourceBase):
             await self._stop()
         if kwargs.get("gitBaseURL") is None:
             kwargs["gitBaseURL"] = f"ssh://{username}@{gerritserver}:{gerritport}"
-        await maybe(super().reconfigService, name=name, **kwargs)
+        await maybe(super().reconfigService, **kwargs)
         self.gerritserver, self.gerritport, self.username = gerritserver, gerritport, username
         self.identity_file = identity_file
         self._options: list[str] = []
