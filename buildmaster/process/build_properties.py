@@ -63,7 +63,10 @@ def of_worker(props: Properties, workerforbuilder: Any) -> None:
 
 
 def of_build(props: Properties, requests: Sequence[Any], sources: Sequence[Any], number: int | None) -> None:
-    """The build's number, and its source if it has a single one."""
+    """The build's number, its source if it has a single one, and its owners.
+
+    ``owners`` are those who asked for it, and the authors of the changes that are built.
+    """
     if number is not None:
         props.setProperty("buildnumber", number, "Build")
     if len(sources) == 1:
@@ -71,6 +74,7 @@ def of_build(props: Properties, requests: Sequence[Any], sources: Sequence[Any],
         for name in ("branch", "revision", "repository", "codebase", "project"):
             props.setProperty(name, getattr(source, name), "Build")
     owners = [request.properties["owner"] for request in requests if "owner" in request.properties]
+    owners += sorted({change.who for source in sources for change in getattr(source, "changes", ())})
     if owners:
         props.setProperty("owners", list(dict.fromkeys(owners)), "Build")
 
