@@ -35,7 +35,7 @@ from tests.simulation.histories import (
 STARTS = ("well", "well", "slow", "early", "comes_later", "dies", "stays_away", "sick", "fails", "cannot", "says_no")
 BAD_STARTS = ("raises", "hangs")
 STOPS = ("well", "well", "well", "slow", "fails", "hangs")
-GUESTS = {"hooks": 0.2, "git": 0.15, "try": 0.2, "latent": 0.25, "nightly": 0.15}
+GUESTS = {"hooks": 0.2, "git": 0.15, "try": 0.2, "latent": 0.25, "nightly": 0.1}
 """How many of the histories have each."""
 
 KEPT = (Kill, Restart, Trouble, Slow, Reconfigure)
@@ -113,7 +113,7 @@ def _event(rng: random.Random, setup: Setup, guest: str, n: int, after: float) -
         if rng.random() < 0.25:
             return Remote(after, rng.choice(("well", "well", "slow", "slow", "hangs", "raises")))
         how = rng.choice(("push", "push", "push", "push", "merge", "rewrite", "delete"))
-        return GitPush(after, rng.choice(("main", "main", "dev")), rng.randint(1, 3), how)
+        return GitPush(after, rng.choice(("main", "main", "dev")), rng.choice((1, 1, 2)), how)
     if guest == "try":
         builders = next(spec.builders for spec in setup.schedulers if spec.kind == "try")
         if rng.random() < 0.1:
@@ -133,4 +133,4 @@ def _hook(rng: random.Random, n: int, after: float) -> Hook:
     branch, file = rng.choice(("main", "main", "dev")), rng.choice(("code.c", "code.c", "README", "slow.c"))
     if rng.random() < 0.3:
         return Hook(after, "base", f"d{n}", (f"h{n}",), branch, file)
-    return Hook(after, "github", f"d{n}", tuple(f"h{n}.{k}" for k in range(rng.randint(1, 3))), branch, file)
+    return Hook(after, "github", f"d{n}", tuple(f"h{n}.{k}" for k in range(rng.choice((1, 1, 2)))), branch, file)
