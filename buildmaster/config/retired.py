@@ -71,6 +71,7 @@ NAMES = {
 """Global name → mend."""
 
 METHODS = {
+    "decode": "in Python 3 a text needs no decoding: leave it out",
     "has_key": "in Python 3 write: key in dictionary",
     "iteritems": "in Python 3 it is called items",
     "iterkeys": "in Python 3 it is called keys",

@@ -28,6 +28,7 @@ PLUGINS = "from buildbot.plugins import *\n"
         ("from itertools import ifilter", "in Python 3 filter itself does it"),
         ("execfile('slaves.py')", "in Python 3 write: exec(open(filename).read())"),
         ("{}.iteritems()", "in Python 3 it is called items"),
+        ("'x'.decode('utf-8')", "in Python 3 a text needs no decoding: leave it out"),
         (PLUGINS + "worker.Worker('a', 'b').slavename", "it is called workername"),
         (PLUGINS + "buildslave.BuildSlave('a', 'b')", "worker.Worker(name, password)"),
         (PLUGINS + "util.BuilderConfig(name='a', slavenames=['b'])", "it is called workernames"),
