@@ -47,6 +47,7 @@ class BuildbotSite(server.Site):
     master: Any = None
     requestFactory = BuildbotRequest
     max_body_bytes = MAX_BODY_BYTES
+    noisy = False  # that it listens is told by the port
 
     def __init__(
         self,
