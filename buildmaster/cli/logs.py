@@ -95,6 +95,7 @@ def start_logging(application: Any, log_file: Path, daemon: bool) -> WithoutSecr
         root.addHandler(FromStandardLogging())
         if root.level == logging.WARNING:  # nobody has chosen a level
             root.setLevel(logging.INFO)
+            logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells of each of its own parts
     return hiding
 
 
