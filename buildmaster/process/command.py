@@ -28,6 +28,10 @@ class RemoteException(Exception):
     """The worker reported an exception."""
 
 
+class WorkerRaised(Exception):
+    """A command raised on the worker; the text is what the worker said."""
+
+
 class RemoteCommand:
     """A command named ``remote_command`` with the arguments ``args``.
 
@@ -113,6 +117,8 @@ class RemoteCommand:
                 subscription.unsubscribe()
         await maybe(self.remoteComplete, failure)
         if failure is not None:
+            if not isinstance(failure.value, BaseException):  # a worker's own exception comes as text
+                raise WorkerRaised(failure.getErrorMessage())
             failure.raiseException()
         return self
 

@@ -12,7 +12,8 @@ class RemoteShellCommand(RemoteCommand):
     """A command line, or an argument list, run by the worker's ``shell`` command.
 
     Times are seconds: ``timeout`` without output, ``maxTime`` in all, ``sigtermTime`` between SIGTERM and SIGKILL;
-    ``max_lines`` of output.  Items of ``command`` may be ``("obfuscated", real, shown)``.
+    ``max_lines`` of output.  Lists and tuples inside ``command``, as renderables make them, are taken apart; an item
+    may be ``("obfuscated", real, shown)``.
     """
 
     def __init__(
@@ -36,10 +37,10 @@ class RemoteShellCommand(RemoteCommand):
         decodeRC: Mapping[int | None, int] | None = None,
         stdioLogName: str | None = "stdio",
     ) -> None:
-        self.command = command
+        self.command = arguments_of(command)
         args = {
             "workdir": workdir,
-            "command": command,
+            "command": self.command,
             "env": dict(env) if env is not None else None,
             "want_stdout": want_stdout,
             "want_stderr": want_stderr,
@@ -66,9 +67,7 @@ class RemoteShellCommand(RemoteCommand):
     @property
     def fake_command(self) -> Any:
         """The command as it may be shown."""
-        if isinstance(self.command, (list, tuple)):
-            return [_shown(word) for word in self.command]
-        return self.command
+        return [_shown(word) for word in self.command] if isinstance(self.command, list) else self.command
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.fake_command!r}>"
@@ -80,5 +79,22 @@ class RemoteShellCommand(RemoteCommand):
         await super()._start(conn)
 
 
+def arguments_of(command: Any) -> Any:
+    """A command line as it is, and arguments as one list: the items of lists and tuples inside stand in their place."""
+    if not isinstance(command, (list, tuple)):
+        return command
+    arguments: list[Any] = []
+    for word in command:
+        if isinstance(word, (list, tuple)) and not _is_obfuscated(word):
+            arguments.extend(arguments_of(word))
+        else:
+            arguments.append(word)
+    return arguments
+
+
+def _is_obfuscated(word: Any) -> bool:
+    return isinstance(word, tuple) and len(word) == 3 and word[0] == "obfuscated"
+
+
 def _shown(word: Any) -> Any:
-    return word[2] if isinstance(word, tuple) and len(word) == 3 and word[0] == "obfuscated" else word
+    return word[2] if _is_obfuscated(word) else word

@@ -13,14 +13,16 @@ from buildmaster.base.errors import error
 from buildmaster.base.results import CANCELLED, FAILURE, SUCCESS
 from buildmaster.net.childprocess import ChildProcess
 from buildmaster.process.buildstep import BuildStep
+from buildmaster.process.shell_command import arguments_of
 
 
 class MasterShellCommand(BuildStep):
     """Runs a command on the master; exit code 0 is success.
 
-    ``command`` is a list of arguments, or a text for the shell.  ``env`` adds to the master's environment:
-    ``${NAME}`` in a value stands for a variable of the master, a list is joined by the path separator, None removes
-    the variable.  ``workdir`` is the directory to run in, seen from the master's own, ``usePTY`` gives it a terminal.
+    ``command`` is a list of arguments, or a text for the shell; lists in the list are taken apart.  ``env`` adds to
+    the master's environment: ``${NAME}`` in a value stands for a variable of the master, a list is joined by the path
+    separator, None removes the variable.  ``workdir`` is the directory to run in, seen from the master's own,
+    ``usePTY`` gives it a terminal.
     When the step is stopped, the command gets ``interruptSignal``.
     """
 
@@ -53,7 +55,11 @@ class MasterShellCommand(BuildStep):
             workdir = os.path.join(workdir, os.path.expanduser(self.workdir))
         env = self._environment()
         await self._write_header(workdir, env)
-        argv = _shell(self.command) if isinstance(self.command, str) else [str(part) for part in self.command]
+        argv = (
+            _shell(self.command)
+            if isinstance(self.command, str)
+            else [str(part) for part in arguments_of(self.command)]
+        )
         self._child = ChildProcess(self.master.reactor, self.stdio_log.addStdout, self.stdio_log.addStderr)
         self.stdio_log.hold_back(self._child)
         try:

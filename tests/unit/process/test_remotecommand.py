@@ -13,6 +13,7 @@ from twisted.python.failure import Failure
 
 from buildmaster.base.aio import DeadlineExceeded
 from buildmaster.base.results import CANCELLED, FAILURE, SUCCESS, WARNINGS
+from buildmaster.process.command import WorkerRaised
 from buildmaster.process.remotecommand import RemoteCommand, RemoteShellCommand
 from buildmaster.properties import Properties
 from buildmaster.testing.sync import failure_of, outcome_of, result_of
@@ -210,6 +211,28 @@ def test_a_lost_connection_ends_it(wire):
     d = command.run(None, wire, "b")
     wire.notifyDisconnected()
     failure_of(d, error.ConnectionLost)
+
+
+@pytest.mark.parametrize(
+    ("given", "sent"),
+    [
+        ("echo [a]", "echo [a]"),
+        (["echo", ["a", ("b", ["c"])], [], "d"], ["echo", "a", "b", "c", "d"]),
+        (("echo", "a"), ["echo", "a"]),
+        (["svn", [("obfuscated", "secret", "XXX")]], ["svn", ("obfuscated", "secret", "XXX")]),
+    ],
+)
+def test_lists_inside_a_command_are_taken_apart(given, sent):
+    assert RemoteShellCommand("build", given).args["command"] == sent
+
+
+def test_what_the_worker_raised_is_told_by_its_text(wire):
+    command = RemoteCommand("shell", {})
+    d = command.run(None, wire, "b")
+    copied = Failure(ValueError("x"))
+    copied.value = "the text"  # as a failure looks that has come over the wire
+    command.remote_complete(copied)
+    assert "the text" in str(failure_of(d, WorkerRaised))
 
 
 def test_silence_beyond_its_own_limits_ends_it(wire, clock):
