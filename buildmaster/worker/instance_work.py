@@ -33,6 +33,9 @@ log = Logger()
 RECOVERY_PAUSES = (0.0, 10.0, 60.0)
 """Seconds before each attempt to find what an earlier process has left."""
 
+RECOVERY_DEADLINE = 300.0
+"""Seconds that each of these attempts has."""
+
 DISCONNECT_DEADLINE = 10.0
 """Seconds that a connection has for coming to its end before the instance is stopped all the same."""
 
@@ -304,7 +307,8 @@ class Instance:
         for pause in RECOVERY_PAUSES:
             await sleep(worker.master.reactor, pause)
             try:
-                found = await maybe(function, record.get("saved"))
+                looking = maybe(function, record.get("saved"))
+                found = await with_deadline(looking, RECOVERY_DEADLINE, worker.master.reactor, "recover_instance")
             except defer.CancelledError:
                 return None  # the master is stopped: the next start of it looks again
             except Exception:  # policy: retry

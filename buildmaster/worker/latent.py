@@ -86,8 +86,9 @@ class AbstractLatentWorker(AbstractWorker):
 
     A class may also define ``recover_instance(saved)``.  After a crash of the master it is called with what was given
     to :meth:`save_instance` (None if nothing was) and finds the instance that the last process left; False, or a
-    Deferred of it, means that there is none, anything else that :meth:`stop_instance` is to be called for it.  For a
-    class without it the log names the record of what may be left.
+    Deferred of it, means that there is none, anything else that :meth:`stop_instance` is to be called for it.  It is
+    called again if it fails or has not answered after five minutes, three times in all.  For a class without it the
+    log names the record of what may be left.
     """
 
     DEFAULT_MISSING_TIMEOUT = 20 * 60

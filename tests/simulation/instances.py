@@ -156,7 +156,7 @@ class Cloud:
         if how == "raises":
             raise RuntimeError("recover_instance")
         if how == "hangs":
-            await self._hang()
+            await defer.Deferred()  # for ever, also when all is well
         await sleep(worker.master.reactor, 1.0)
         if saved not in self.running:
             return False

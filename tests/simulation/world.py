@@ -10,6 +10,7 @@ from unittest import mock
 
 from buildmaster.changes import gitpoller, polling
 from buildmaster.net import git_mirror
+from buildmaster.worker import instance_work
 from buildmaster.www.hooks import dialects
 from tests.simulation.histories import Setup
 from tests.simulation.instances import Cloud, watching
@@ -19,6 +20,9 @@ from tests.simulation.senders import Senders
 POLL_DEADLINE = 150.0
 """Seconds after which a poll that hangs is given up; it is half an hour outside of simulations."""
 
+
+RECOVERY_DEADLINE = 40.0
+"""Seconds after which an attempt to find an instance is given up; five minutes outside of simulations."""
 
 _installed = functools.cache(dialects.available)
 """Reading what is installed costs as much as a start of a master, which does it each time."""
@@ -42,6 +46,7 @@ class World:
             with (
                 mock.patch.object(gitpoller, "Mirror", self.repository.mirror),
                 mock.patch.object(polling, "DEADLINE", POLL_DEADLINE),
+                mock.patch.object(instance_work, "RECOVERY_DEADLINE", RECOVERY_DEADLINE),
                 mock.patch.object(dialects, "available", _installed),
                 mock.patch("secrets.token_hex", lambda size: "5" * 2 * size),  # chance must not matter
             ):

@@ -22,6 +22,7 @@ from buildmaster.testing.master import MemoryMaster
 from buildmaster.testing.sync import failure_of
 from buildmaster.testing.worker import Command
 from buildmaster.worker.instance import INSTANCE_MOVES, MEANINGLESS, STATES
+from buildmaster.worker.instance_work import RECOVERY_DEADLINE
 from buildmaster.worker.latent import LocalLatentWorker, States
 from tests.support.latent import ScriptedLatentWorker
 
@@ -698,6 +699,21 @@ def test_a_recovery_that_fails_is_tried_again_then_told(begin: Any, tmp_path: Pa
     finally:
         Recovering.found = True
     assert kit.w1.calls == ["recover {'id': 'i-1'}"] * 3
+    assert kit.w1.latent_instance.leftover["saved"] == {"id": "i-1"}
+    assert kit.w1.state is States.NOT_SUBSTANTIATED
+    kit.end()
+
+
+def test_a_recovery_that_never_ends_is_tried_again_then_told(
+    begin: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kit = begin(Recovering)
+    kit.wait_for(_begun(kit))
+    monkeypatch.setattr(Recovering, "found", property(lambda self: defer.Deferred()))
+    kit = again(kit, tmp_path, Recovering)
+    kit.advance(3 * RECOVERY_DEADLINE + 69)
+    assert (kit.w1.calls, kit.w1.latent_instance.leftover) == (["recover {'id': 'i-1'}"] * 3, None)
+    kit.advance(1)
     assert kit.w1.latent_instance.leftover["saved"] == {"id": "i-1"}
     assert kit.w1.state is States.NOT_SUBSTANTIATED
     kit.end()
