@@ -12,6 +12,7 @@ import msgspec
 import sqlalchemy as sa
 
 from buildmaster.base.moves import STEP_MOVES, StepState, check_move
+from buildmaster.base.strings import increment_identifier
 from buildmaster.db import schema
 from buildmaster.db.txn import Txn
 
@@ -86,6 +87,17 @@ def add(txn: Txn, *rows: StepRow) -> None:
     for row in rows:
         txn.insert(_steps, **_stored(row))
         txn.note("step", "new", **row.fields())
+
+
+def add_next(txn: Txn, buildid: int, name: str, state_string: str = "pending") -> StepRow:
+    """Store a new step behind the build's others, under the next name that is free (``name``, ``name_1`` …)."""
+    txn.flush()
+    taken = {row.name for row in find(txn.conn, buildid)}
+    while name in taken:
+        name = increment_identifier(name)
+    row = StepRow(txn.new_id("steps"), next_number(txn.conn, buildid), name, buildid, state_string)
+    add(txn, row)
+    return row
 
 
 def start(txn: Txn, row: StepRow) -> None:

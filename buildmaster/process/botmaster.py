@@ -272,6 +272,10 @@ class BotMaster(ReconfigurableServiceMixin, LockRetrieverMixin, AsyncMultiServic
         starter = self.distributor.starter
         return buildid in starter.running or starter.is_starting(requestid)
 
+    def running_build(self, buildid: int) -> Any:
+        """The build with this id, if it runs on this master; else None."""
+        return self.distributor.starter.running.get(buildid, (None,))[0]
+
     def _claims(self, requestid: int) -> bool:
         return requestid in self._in_progress or self.distributor.starter.is_starting(requestid)
 

@@ -26,6 +26,7 @@ from buildmaster.base.results import (
     computeResultAndTermination,
 )
 from buildmaster.db.builds import BuildRow
+from buildmaster.db.steps import StepRow
 from buildmaster.locks import LockSet
 from buildmaster.process import build_properties
 from buildmaster.process.build_record import BuildRecord
@@ -242,6 +243,10 @@ class Build(BuildSources, PropertiesMixin):
         step.stepid = row.stepid
         step.record = StepRecord(self.master.db, self.master.reactor, row, self.properties)
         self.record.add_step(row)
+
+    def new_step_row(self, name: str) -> StepRow:
+        """The row of a step that is not the build's own: some other code tells of work of its own in the build."""
+        return self.record.new_step(self.setUniqueStepName(name))
 
     def setUniqueStepName(self, name: str) -> str:
         """Take a name for a step that no other step of the build has: ``name``, ``name_1``, ``name_2`` …"""

@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from buildmaster.base.aio import deferred
-from buildmaster.base.strings import force_identifier, increment_identifier
+from buildmaster.base.strings import force_identifier
 from buildmaster.base.times import datetime2epoch
 from buildmaster.data import base, types
 from buildmaster.db import steps, views
-from buildmaster.db.txn import Txn
 
 _OF_BUILD = [
     "/builds/n:buildid/steps",
@@ -76,7 +75,14 @@ class Step(base.ResourceType):
     @deferred
     async def addStep(self, buildid: int, name: str) -> tuple[int, int, str]:
         """Store a new step, under the next free name; returns (step id, number, name)."""
-        return await self.master.db.write(_add_step, buildid, name)
+        botmaster = getattr(self.master, "botmaster", None)
+        build = botmaster.running_build(buildid) if botmaster is not None else None
+        if build is not None:
+            row = build.new_step_row(force_identifier(name))  # a build that runs counts its steps itself
+            await self.master.db.write(steps.add, row)
+        else:
+            row = await self.master.db.write(steps.add_next, buildid, force_identifier(name))
+        return row.stepid, row.number, row.name
 
     @base.updateMethod
     @deferred
@@ -116,14 +122,3 @@ class Step(base.ResourceType):
         if given is None:
             return self.master.db.now()
         return datetime2epoch(given) if hasattr(given, "timestamp") else given
-
-
-def _add_step(txn: Txn, buildid: int, name: str) -> tuple[int, int, str]:
-    txn.flush()
-    taken = {row.name for row in steps.find(txn.conn, buildid)}
-    name = force_identifier(name)
-    while name in taken:
-        name = increment_identifier(name)
-    row = steps.StepRow(txn.new_id("steps"), steps.next_number(txn.conn, buildid), name, buildid)
-    steps.add(txn, row)
-    return row.stepid, row.number, row.name

@@ -9,7 +9,6 @@ from typing import Any
 import attrs
 
 from buildmaster.base.aio import deferred
-from buildmaster.base.strings import increment_identifier
 from buildmaster.db import build_properties, builds, hiding, logs, steps, views
 from buildmaster.db.builds import BuildRow
 from buildmaster.db.documented.base import DBConnectorComponent, When, epoch, moment
@@ -157,7 +156,8 @@ class StepsConnectorComponent(DBConnectorComponent):
     @deferred
     async def addStep(self, buildid: int, name: str, state_string: str) -> tuple[int, int, str]:
         """Store a new step, under a name that is unique in its build; gives its id, number and name."""
-        return await self.db.write(_add_step, buildid, name, state_string)
+        row = await self.db.write(steps.add_next, buildid, name, state_string)
+        return row.stepid, row.number, row.name
 
     @deferred
     async def startStep(self, stepid: int, started_at: When, locks_acquired: bool) -> None:
@@ -201,18 +201,6 @@ def _step(row: StepRow) -> StepModel:
         urls=[UrlModel(name, url) for name, url in row.urls],
         hidden=row.hidden,
     )
-
-
-def _add_step(txn: Txn, buildid: int, name: str, state_string: str) -> tuple[int, int, str]:
-    txn.flush()
-    others = steps.find(txn.conn, buildid)
-    names = {step.name for step in others}
-    while name in names:
-        name = increment_identifier(name)
-    number = others[-1].number + 1 if others else 0
-    row = StepRow(txn.new_id("steps"), number, name, buildid, state_string)
-    steps.add(txn, row)
-    return row.stepid, row.number, row.name
 
 
 def _finish_step(txn: Txn, stepid: int, results: int, hidden: bool) -> None:
