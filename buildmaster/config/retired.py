@@ -38,6 +38,7 @@ MEMBERS = {
     "plugins.buildslave": _PLUGIN_WORKER,
     "plugins.db": "plugins are found by entry points of installed packages, group buildbot.www, buildbot.steps, …",
     "plugins.status": _REPORTERS,
+    "reporters.ReporterBase": "write: from buildbot.reporters.base import ReporterBase",
     "status.html": _SITE,
     "status.web": _SITE,
     "urllib.quote": "in Python 3 it is called urllib.parse.quote",

@@ -13,6 +13,7 @@ PLUGINS = "from buildbot.plugins import *\n"
         ("from buildbot.buildslave import BuildSlave", "worker.Worker(name, password)"),
         ("from buildbot.scheduler import Scheduler, Nightly", "write: from buildbot.plugins import schedulers"),
         ("from buildbot.locks import SlaveLock", "it is called WorkerLock"),
+        ("from buildbot.reporters import ReporterBase", "from buildbot.reporters.base import ReporterBase"),
         ("from buildbot.steps.source import Git", "steps.Git(…); mode is 'incremental' or 'full'"),
         ("from buildbot.steps.slave import RemoveDirectory", "it is called buildbot.steps.worker"),
         ("from buildbot.status import html", "the web server is configured by c['www']"),
