@@ -23,6 +23,9 @@ STOP_SECONDS = 10
 
 PROTOCOLS = ("pb", "msgpack_experimental_v7")
 
+NEVER_CALLED = {"_thd_start_instance": "start_instance", "_thd_stop_instance": "stop_instance"}
+"""Inner methods of Buildbot's class, which ran in a thread: a subclass that replaces one would be passed over."""
+
 
 class DockerLatentWorker(CompatibleLatentWorkerMixin, AbstractLatentWorker):
     """A worker in a container of its own.
@@ -90,6 +93,9 @@ class DockerLatentWorker(CompatibleLatentWorkerMixin, AbstractLatentWorker):
         for what, value in (("hostconfig", hostconfig), ("buildargs", buildargs)):
             if value is not None and not isinstance(value, dict) and not IRenderable.providedBy(value):
                 error(f"{place}: {what} must be a dictionary, not {value!r}")
+        for inner, public in NEVER_CALLED.items():
+            if hasattr(self, inner):
+                error(f"{place}: {type(self).__name__}.{inner} is never called here; override {public} instead")
 
     @deferred
     async def reconfigService(  # type: ignore[override]
