@@ -405,6 +405,9 @@ class Play:
             for name, _ in self.setup.workers:
                 self.heal(name)
         self.pass_time(100)
+        while not self.rows.at_rest() and rested <= LONGEST_REST:  # a firing that was held up when it was switched off
+            self.pass_time(100)
+            rested += 100
         self.look()
         assert self.kit is not None
         wrong = self.rows.final_problems(self.chronicle.writes_failed) + self.chronicle.problems()
