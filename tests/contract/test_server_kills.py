@@ -9,6 +9,7 @@ import pytest
 import sqlalchemy as sa
 from twisted.internet import defer
 
+from buildmaster.base.records import Fact
 from buildmaster.db import schema
 from buildmaster.db.engine import Database
 from buildmaster.db.txn import Txn
@@ -47,8 +48,8 @@ def test_what_was_answered_is_there_once_though_the_server_is_killed(place: Plac
     as_master(place, db)
     journal = Journal(db, place.pump, shared=False)  # type: ignore[arg-type]
     place.wait(journal.start())
-    seen: list[str] = []
-    journal.listen([("reason", "new")], lambda fact: seen.append(fact.fields["name"]))
+    facts: list[Fact] = []
+    journal.listen([("reason", "new")], facts.append)
     answered: list[str] = []
     total = 6000
     rng = random.Random(1)
@@ -76,9 +77,10 @@ def test_what_was_answered_is_there_once_though_the_server_is_killed(place: Plac
     stored = place.wait(db.read(lambda c: list(c.execute(sa.select(schema.reasons.c.subject)).scalars())))
     assert len(answered) == total
     assert sorted(stored) == sorted(answered)
-    assert sorted(seen) == sorted(answered)
+    assert sorted(fact.fields["name"] for fact in facts) == sorted(answered)
+    assert [fact.position for fact in facts] == list(range(1, total + 1))
     positions = place.wait(db.read(lambda c: list(c.execute(sa.select(schema.journal.c.position)).scalars())))
-    assert sorted(positions) == list(range(1, total + 1))
+    assert sorted(positions) == list(range(total - len(positions) + 1, total + 1))
 
 
 @pytest.mark.only_on("postgresql", "mariadb")
