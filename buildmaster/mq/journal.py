@@ -284,9 +284,8 @@ class Journal:
         self._pruning = False
         timer = self._timers.get("prune")
         if timer is not None and timer.active():
-            timer.reset(PRUNE_EVERY)
-        else:
-            self._later("prune", PRUNE_EVERY, self._prune)
+            timer.cancel()
+        self._later("prune", PRUNE_EVERY, self._prune)
 
     async def save_cursors(self) -> None:
         """Store together how far consumers have come that found nothing to do."""
