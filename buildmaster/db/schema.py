@@ -320,7 +320,7 @@ scheduler_firings = _table(
 buildsets = _table(
     "buildsets",
     _pk(),
-    sa.Column("external_idstring", sa.String(256)),
+    sa.Column("external_idstring", sa.String(256), index=True),
     sa.Column("reason", Text, nullable=False),
     sa.Column("scheduler", Text),
     sa.Column("submitted_at", Time, nullable=False),
@@ -333,12 +333,6 @@ buildsets = _table(
     sa.Column("properties", Text, nullable=False),  # JSON object: name → [value, source]
     sa.Column("idempotency_key", sa.String(255), unique=True),
     sa.Index("ix_buildsets_complete", "complete"),
-    sa.Index(  # few buildsets have one; MySQL has no such indexes, and all are in it there
-        "ix_buildsets_external_idstring",
-        "external_idstring",
-        sqlite_where=sa.text("external_idstring IS NOT NULL"),
-        postgresql_where=sa.text("external_idstring IS NOT NULL"),
-    ),
 )
 
 buildset_sourcestamps = _table(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlalchemy as sa
 from alembic import op
 
 revision = "0002"
@@ -13,12 +12,4 @@ depends_on = None
 
 def upgrade() -> None:
     """Bring the schema from 0001 to 0002."""
-    given = sa.text("external_idstring IS NOT NULL")
-    op.create_index(
-        "ix_buildsets_external_idstring",
-        "buildsets",
-        ["external_idstring"],
-        unique=False,
-        sqlite_where=given,
-        postgresql_where=given,
-    )
+    op.create_index("ix_buildsets_external_idstring", "buildsets", ["external_idstring"], unique=False)
