@@ -72,7 +72,7 @@ class Database(Connectors):
         self._readers = _Readers(self._batcher if memory else None, self._reading, self.counters, executor)
         self._main: deque[WriteJob] = deque()
         self._bulk: deque[WriteJob] = deque()
-        self._busy = False
+        self._busy = self._delivering = False
         self._kick: Any = None
         self.linger = 0.0
         """Seconds that progress may wait for company, so that what follows soon goes into the same transaction."""
@@ -252,7 +252,12 @@ class Database(Connectors):
     def _wake(self) -> None:
         self._end_linger()
         if not self._busy and self._kick is None:
-            self._kick = self._clock.callLater(0, self._start_batch)
+            begin = self._start_batch if not self._delivering else self._start_in_next_turn
+            self._kick = self._clock.callLater(0, begin)
+
+    def _start_in_next_turn(self) -> None:
+        """What is called later while answers are delivered belongs to the reactor's same turn; this is the next one."""
+        self._kick = self._clock.callLater(0, self._start_batch)
 
     def _start_batch(self) -> None:
         self._kick = None
@@ -279,7 +284,7 @@ class Database(Connectors):
 
     def _finish_batch(self, jobs: list[WriteJob], outcome: Outcome | Failure) -> None:
         self._signal("before-delivery")
-        self._busy = False
+        self._busy, self._delivering = False, True
         if isinstance(outcome, Failure):
             outcome = Outcome([(job, outcome) for job in jobs], [], [])
         self._put_back(outcome.unfinished)
@@ -293,13 +298,16 @@ class Database(Connectors):
             job.result.callback(result)
         self._pass_barriers()
         self._go_on()
+        self._delivering = False
 
     def _go_on(self) -> None:
-        """The writing side is free: the next batch, or a pause."""
+        """The writing side is free: the next batch, or a pause.
+
+        The next batch begins in the reactor's next turn.  What the last one's answers have written to sockets goes out
+        before; afterwards the writer's thread would hold the interpreter for a while, a short call at a time.
+        """
         if self._urgent or self._bulk or (self._main and (self._barriers or self._idle)):
-            if not self._busy and self._kick is None:
-                self._end_linger()
-                self._start_batch()
+            self._wake()
         elif self._main:
             self._wake_soon()
         else:
