@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from buildmaster.base.results import EXCEPTION, RETRY, SUCCESS
-from buildmaster.plugins import schedulers, steps, util, worker
+from buildmaster.plugins import util, worker
 from buildmaster.worker.latent import States
 from tests.support.docker_engine import IMAGE, DockerEngine, import_image, volumes
-from tests.support.real_workers import PORT, Site
+from tests.support.latent_sites import Begin, change, latent_sites, live
 
 pytestmark = pytest.mark.taken_with("dockerd")
 
@@ -42,11 +42,10 @@ def engine() -> Iterator[Any]:
 
 
 @pytest.fixture
-def begin(engine: Any, tmp_path: Path, tool: Callable[[str], str]) -> Iterator[Callable[..., Site]]:
+def begin(engine: Any, tmp_path: Path, tool: Callable[[str], str]) -> Iterator[Begin]:
     tool("buildbot-worker")
-    sites: list[Site] = []
 
-    def begin(**options: Any) -> Site:
+    def make(**options: Any) -> worker.DockerLatentWorker:
         arguments = {
             "image": IMAGE,
             "command": ["/bin/sh", "-c", RUN_WORKER.format(bin=Path(sys.executable).parent)],
@@ -55,39 +54,17 @@ def begin(engine: Any, tmp_path: Path, tool: Callable[[str], str]) -> Iterator[C
             "masterFQDN": "127.0.0.1",
             **options,
         }
+        return worker.DockerLatentWorker("w", None, engine.address, **arguments)
 
-        def config() -> dict[str, Any]:
-            step = steps.ShellCommand(command=["/bin/sh", "-c", "echo in $WORKERNAME"], name="greet")
-            return {
-                "workers": [worker.DockerLatentWorker("w", None, engine.address, **arguments)],
-                "builders": [util.BuilderConfig(name="b", workernames=["w"], factory=util.BuildFactory([step]))],
-                "schedulers": [schedulers.AnyBranchScheduler(name="b", builderNames=["b"])],
-                "protocols": {"pb": {"port": PORT}},
-            }
-
-        site = Site(tmp_path, config)
-        sites.append(site)
-        site.run(site.start())
-        return site
-
-    yield begin
-    for site in sites:
-        site.run(site.stop())
-
-
-async def change(site: Site) -> None:
-    await site.master.data.updates.addChange(author="me", revision="1", files=["f"], comments="c")
-
-
-def live(site: Site) -> Any:
-    return site.master.workers.getWorkerByName("w")
+    with latent_sites(tmp_path, make, ["/bin/sh", "-c", "echo in $WORKERNAME"]) as begin:
+        yield begin
 
 
 def containers(engine: Any) -> list[str]:
     return [name for found in engine.sdk.containers(all=True) for name in found["Names"]]
 
 
-def test_a_build_runs_in_a_container_that_is_removed_then(engine: Any, begin: Callable[..., Site]) -> None:
+def test_a_build_runs_in_a_container_that_is_removed_then(engine: Any, begin: Begin) -> None:
     site = begin(build_wait_timeout=0, followStartupLogs=True)
 
     async def story() -> None:
@@ -102,7 +79,7 @@ def test_a_build_runs_in_a_container_that_is_removed_then(engine: Any, begin: Ca
     site.run(story())
 
 
-def test_stopping_the_master_removes_the_container(engine: Any, begin: Callable[..., Site]) -> None:
+def test_stopping_the_master_removes_the_container(engine: Any, begin: Begin) -> None:
     site = begin(build_wait_timeout=-1)
 
     async def story() -> None:
@@ -115,7 +92,7 @@ def test_stopping_the_master_removes_the_container(engine: Any, begin: Callable[
     site.run(story())
 
 
-def test_a_container_that_ends_at_once_is_told_with_its_last_words(engine: Any, begin: Callable[..., Site]) -> None:
+def test_a_container_that_ends_at_once_is_told_with_its_last_words(engine: Any, begin: Begin) -> None:
     site = begin(command=["/bin/sh", "-c", "echo no luck; exit 3"], check_instance_interval=0.2)
 
     async def story() -> None:
@@ -131,7 +108,7 @@ def test_a_container_that_ends_at_once_is_told_with_its_last_words(engine: Any, 
     site.run(story())
 
 
-def test_an_image_that_is_not_there_ends_the_build(begin: Callable[..., Site]) -> None:
+def test_an_image_that_is_not_there_ends_the_build(begin: Begin) -> None:
     site = begin(image="not-there:at-all")
 
     async def story() -> None:
@@ -145,7 +122,7 @@ def test_an_image_that_is_not_there_ends_the_build(begin: Callable[..., Site]) -
     site.run(story())
 
 
-def test_an_image_is_built_from_a_dockerfile_and_the_builds_properties(engine: Any, begin: Callable[..., Site]) -> None:
+def test_an_image_is_built_from_a_dockerfile_and_the_builds_properties(engine: Any, begin: Begin) -> None:
     site = begin(
         image=None,
         dockerfile=util.Interpolate("FROM %(kw:image)s\nENV BUILDER %(prop:buildername)s\n", image=IMAGE),
@@ -165,7 +142,7 @@ def test_an_image_is_built_from_a_dockerfile_and_the_builds_properties(engine: A
     site.run(story())
 
 
-def test_what_a_killed_master_has_left_is_removed_by_the_next(engine: Any, begin: Callable[..., Site]) -> None:
+def test_what_a_killed_master_has_left_is_removed_by_the_next(engine: Any, begin: Begin) -> None:
     site = begin()
 
     async def leave_one() -> str:

@@ -15,6 +15,7 @@ from twisted.internet.threads import deferToThread
 
 from buildmaster.base.errors import ConfigErrors
 from tests.support.mailbox import Mailbox
+from tests.support.printed import printed_config
 from tests.support.real_workers import Site
 
 pytestmark = pytest.mark.needs("buildbot-worker")
@@ -43,20 +44,12 @@ class Queue:
     """A master with the guide's configuration, on ports that are free; builds of the branch ``broken`` fail."""
 
     def __init__(self, path: Path, package: Any, mailbox: Mailbox) -> None:
-        text = (CONTRIB / "external_queue" / "master.cfg").read_text()
-        for printed, stands_for in {
+        stands_for = {
             "port=9990": "port=0, interval=1",
             "smtpPort=25": f"smtpPort={mailbox.port}",
             '["make", "all"]': '["sh", "-c", util.Interpolate("test %(src::branch)s != broken")]',
-        }.items():
-            assert text.count(printed) == 1
-            text = text.replace(printed, stands_for)
-
-        def config() -> dict[str, Any]:
-            space: dict[str, Any] = {}
-            exec(text, space)
-            return space["BuildmasterConfig"]
-
+        }
+        config = printed_config(CONTRIB / "external_queue" / "master.cfg", stands_for)
         self.package, self.mailbox = package, mailbox
         self.file = path / "master" / "builds.sqlite"
         self.site = Site(path, config)

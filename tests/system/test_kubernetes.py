@@ -8,7 +8,7 @@ is checked against nothing but that text.  What a node's kubelet would do with a
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +18,12 @@ from buildmaster.base.aio import as_deferred
 from buildmaster.base.errors import ConfigErrors
 from buildmaster.base.results import EXCEPTION, RETRY, SUCCESS
 from buildmaster.net.kubernetes import KubeClientService, KubeConfigLoaderBase, KubeError, pods
-from buildmaster.plugins import schedulers, steps, util, worker
+from buildmaster.plugins import util, worker
 from buildmaster.worker.kubernetes import trouble_of
 from buildmaster.worker.latent import States
 from tests.support import real_reactor
-from tests.support.real_workers import PORT, RealWorker, Site
+from tests.support.latent_sites import Begin, change, latent_sites, live, told
+from tests.support.real_workers import RealWorker
 from tests.support.web_service import Asked, Service, serving
 
 NAMESPACE = "/api/v1/namespaces/builds/pods"
@@ -90,44 +91,16 @@ class Sized(worker.KubeLatentWorker):
 
 
 @pytest.fixture
-def begin(cluster: Cluster, tmp_path: Path) -> Iterator[Callable[..., Site]]:
-    sites: list[Site] = []
+def begin(cluster: Cluster, tmp_path: Path) -> Iterator[Begin]:
+    def make(**options: Any) -> Sized:
+        login = util.KubeHardcodedConfig(
+            master_url=cluster.service.url, bearerToken=util.Transform(lambda: "t0"), namespace="builds"
+        )
+        arguments = {"masterFQDN": "127.0.0.1", "kube_config": login, **options}
+        return Sized("w_1", **arguments)
 
-    def begin(**options: Any) -> Site:
-        def config() -> dict[str, Any]:
-            step = steps.ShellCommand(command=["echo", "hello"], name="greet")
-            login = util.KubeHardcodedConfig(
-                master_url=cluster.service.url, bearerToken=util.Transform(lambda: "t0"), namespace="builds"
-            )
-            arguments = {"masterFQDN": "127.0.0.1", "kube_config": login, **options}
-            return {
-                "workers": [Sized("w_1", **arguments)],
-                "builders": [util.BuilderConfig(name="b", workernames=["w_1"], factory=util.BuildFactory([step]))],
-                "schedulers": [schedulers.AnyBranchScheduler(name="b", builderNames=["b"])],
-                "protocols": {"pb": {"port": PORT}},
-            }
-
-        site = Site(tmp_path, config)
-        sites.append(site)
-        site.run(site.start())
-        return site
-
-    yield begin
-    for site in sites:
-        site.run(site.stop())
-
-
-def live(site: Site) -> Any:
-    return site.master.workers.getWorkerByName("w_1")
-
-
-async def change(site: Site) -> None:
-    await site.master.data.updates.addChange(author="me", revision="1", files=["f"], comments="c")
-
-
-async def told(site: Site) -> str:
-    [log] = await site.get("builders", "b", "builds", 1, "steps", "worker_preparation", "logs")
-    return str((await site.get("logs", log["logid"], "contents"))["content"])
+    with latent_sites(tmp_path, make) as begin:
+        yield begin
 
 
 @pytest.mark.needs("buildbot-worker")

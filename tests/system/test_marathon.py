@@ -6,7 +6,7 @@ deleting it, which takes until it is looked at again.  It is checked against not
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +14,12 @@ import pytest
 
 from buildmaster.base.errors import capture_config_errors
 from buildmaster.base.results import EXCEPTION, RETRY, SUCCESS
-from buildmaster.plugins import schedulers, steps, util, worker
+from buildmaster.plugins import util, worker
 from buildmaster.worker import marathon
 from buildmaster.worker.latent import States
 from buildmaster.worker.marathon import MarathonLatentWorker, merged
-from tests.support.real_workers import PORT, RealWorker, Site
+from tests.support.latent_sites import Begin, change, latent_sites, live, told
+from tests.support.real_workers import RealWorker
 from tests.support.web_service import Asked, Service, serving
 
 
@@ -65,41 +66,13 @@ class Named(MarathonLatentWorker):
 
 
 @pytest.fixture
-def begin(cluster: Cluster, tmp_path: Path) -> Iterator[Callable[..., Site]]:
-    sites: list[Site] = []
+def begin(cluster: Cluster, tmp_path: Path) -> Iterator[Begin]:
+    def make(**options: Any) -> Named:
+        arguments = {"marathon_url": cluster.service.url, "image": "img", "masterFQDN": "127.0.0.1", **options}
+        return Named("w_1", **arguments)
 
-    def begin(**options: Any) -> Site:
-        def config() -> dict[str, Any]:
-            step = steps.ShellCommand(command=["echo", "hello"], name="greet")
-            arguments = {"marathon_url": cluster.service.url, "image": "img", "masterFQDN": "127.0.0.1", **options}
-            return {
-                "workers": [Named("w_1", **arguments)],
-                "builders": [util.BuilderConfig(name="b", workernames=["w_1"], factory=util.BuildFactory([step]))],
-                "schedulers": [schedulers.AnyBranchScheduler(name="b", builderNames=["b"])],
-                "protocols": {"pb": {"port": PORT}},
-            }
-
-        site = Site(tmp_path, config)
-        sites.append(site)
-        site.run(site.start())
-        return site
-
-    yield begin
-    for site in sites:
-        site.run(site.stop())
-
-
-def live(site: Site) -> Any:
-    return site.master.workers.getWorkerByName("w_1")
-
-
-async def change(site: Site) -> None:
-    await site.master.data.updates.addChange(author="me", revision="1", files=["f"], comments="c")
-
-
-async def told(site: Site) -> str:
-    [log] = await site.get("builders", "b", "builds", 1, "steps", "worker_preparation", "logs")
-    return str((await site.get("logs", log["logid"], "contents"))["content"])
+    with latent_sites(tmp_path, make) as begin:
+        yield begin
 
 
 @pytest.mark.needs("buildbot-worker")

@@ -13,6 +13,7 @@ from buildmaster.plugins import statistics, util
 from buildmaster.testing.worker import ScriptedWorker
 from tests.support.live_builds import LiveBuilds
 from tests.support.live_master import LiveMaster
+from tests.support.printed import printed_config
 from tests.support.real_reactor import run
 from tests.support.web_service import Service, serving
 
@@ -77,25 +78,18 @@ def test_a_value_may_be_written_from_any_thread(influx, tmp_path):
 
 def test_the_configuration_of_the_guide(influx, tmp_path: Path, root: Path):
     """docs/howto/keep_statistics.cfg"""
-    text = (root / "docs" / "howto" / "keep_statistics.cfg").read_text(encoding="utf-8")
     host, port = influx.url.removeprefix("http://").split(":")
     secrets = tmp_path / "secrets"
     secrets.mkdir(mode=0o700)
     (secrets / "influx-password").write_text("hidden")
     (secrets / "influx-password").chmod(0o600)
-    for printed, stands_for in (
-        ("influx.example.org", host),
-        ("8086", port),
-        ("tcp:9989:", "tcp:0:"),
-        ('"secrets")', f'"{secrets}")'),
-    ):
-        assert text.count(printed) == 1
-        text = text.replace(printed, stands_for)
-
-    def config() -> dict[str, Any]:
-        space: dict[str, Any] = {}
-        exec(text, space)
-        return space["BuildmasterConfig"]
+    stands_for = {
+        "influx.example.org": host,
+        "8086": port,
+        "tcp:9989:": "tcp:0:",
+        '"secrets")': f'"{secrets}")',
+    }
+    config = printed_config(root / "docs" / "howto" / "keep_statistics.cfg", stands_for)
 
     async def script(command: Any) -> None:
         command.out("87.5%\n" if "./coverage" in command.args["command"] else "1234\t.\n")
