@@ -176,8 +176,7 @@ class DataConnector(service.Service):
     async def bodies(self, facts: Sequence[Fact]) -> list[Any]:
         """The message of each fact: the resource as it was when the fact came about.
 
-        What a fact does not carry is read now, with one query per kind of resource for all of them.  A new build is
-        read always: meanwhile it queues its properties, so that whoever is told of it finds them.
+        What a fact does not carry is read now, with one query per kind of resource for all of them.
         """
         rows: dict[str, dict[Any, Any]] = {}
         for kind in dict.fromkeys(fact.kind for fact in facts):
@@ -187,7 +186,7 @@ class DataConnector(service.Service):
             ids = {
                 fact.fields[rtype.view.key]
                 for fact in facts
-                if fact.kind == kind and fact.fields.get(rtype.view.key) and _is_read(rtype, fact)
+                if fact.kind == kind and fact.fields.get(rtype.view.key) and rtype.needs_row(fact.fields, fact.event)
             }
             rows[kind] = await self.master.db.read(query.fetch_by_ids, rtype.view, ids) if ids else {}
         return [self._body(fact, rows.get(fact.kind, {})) for fact in facts]
@@ -211,11 +210,6 @@ class DataConnector(service.Service):
             return []
         body = (await self.bodies([fact]))[0]
         return [(key, body) for key in keys]
-
-
-def _is_read(rtype: Any, fact: Fact) -> bool:
-    """Whether the row is read for the message on a fact."""
-    return (fact.kind, fact.event) == ("build", "new") or rtype.needs_row(fact.fields, fact.event)
 
 
 __all__ = ["DataConnector", "ListResult", "RTypes", "Updates"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import attrs
@@ -114,6 +115,10 @@ class Build(base.ResourceType):
         properties = types.NoneOk(types.SourcedProperties())
 
     entityType = EntityType("build")
+
+    def needs_row(self, fields: Mapping[str, Any], event: str) -> bool:
+        """A new build is always read: meanwhile it queues its properties, so that whoever is told of it finds them."""
+        return event == "new" or super().needs_row(fields, event)
 
     @base.updateMethod
     @deferred
