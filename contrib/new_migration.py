@@ -27,16 +27,20 @@ sys.path.insert(0, str(ROOT))
 from buildmaster.db import schema  # noqa: E402
 
 MIGRATIONS = ROOT / "buildmaster/db/migrations"
-_LONGTEXT = "mysql.LONGTEXT(collation='utf8mb4_bin')"
+MYSQL = {"mysql_engine": "InnoDB", "mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_bin"}
+"""Options of every table that are only for MySQL."""
+
 SHORT = {
-    f"sa.Text().with_variant({_LONGTEXT}, 'mariadb').with_variant({_LONGTEXT}, 'mysql')": "TEXT",
-    "sa.LargeBinary().with_variant(mysql.LONGBLOB(), 'mariadb').with_variant(mysql.LONGBLOB(), 'mysql')": "BLOB",
+    "buildmaster.db.schema.Text()": "TEXT",
+    "buildmaster.db.schema.Blob()": "BLOB",
     "sa.BigInteger().with_variant(sa.Integer(), 'sqlite')": "BIG_ID",
 }
 """How alembic writes the types of schema.py, and the names that script.py.mako gives them."""
 
 
 def main(revision: str, message: str) -> None:
+    for table in schema.metadata.tables.values():
+        table.dialect_kwargs.update(MYSQL)
     scripts = ScriptDirectory(str(MIGRATIONS))
     head = scripts.get_current_head()
     engine = sa.create_engine("sqlite://")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import mysql
+from sqlalchemy.ext.compiler import compiles
 
 metadata = sa.MetaData(
     naming_convention={
@@ -20,20 +20,40 @@ metadata = sa.MetaData(
     }
 )
 
-_MYSQL: dict[str, Any] = {"mysql_engine": "InnoDB", "mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_bin"}
+
+class Text(sa.Text):
+    """Text of any length: MySQL's own ``TEXT`` ends at 64 kB."""
+
+    inherit_cache = True
+
+
+class Blob(sa.LargeBinary):
+    """Bytes of any number: MySQL's own ``BLOB`` ends at 64 kB."""
+
+    inherit_cache = True
+
+
+# spelt here: SQLAlchemy's MySQL types, like options of tables for MySQL, bring that dialect into every master's memory
+@compiles(Text, "mysql", "mariadb")
+def _long_text(_kind: Text, _compiler: Any, **_kw: Any) -> str:
+    return "LONGTEXT COLLATE utf8mb4_bin"
+
+
+@compiles(Blob, "mysql", "mariadb")
+def _long_blob(_kind: Blob, _compiler: Any, **_kw: Any) -> str:
+    return "LONGBLOB"
+
 
 Id = sa.Integer
 BigId = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 Name = sa.String(512)
-Text = sa.Text().with_variant(mysql.LONGTEXT(collation="utf8mb4_bin"), "mysql", "mariadb")
-Blob = sa.LargeBinary().with_variant(mysql.LONGBLOB(), "mysql", "mariadb")
 Time = sa.Double
 Flag = sa.SmallInteger  # 0 or 1: the same literal on every database
 
 
 def _table(name: str, *parts: sa.schema.SchemaItem, rowid: bool = True) -> sa.Table:
     extra: dict[str, Any] = {} if rowid else {"sqlite_with_rowid": False}
-    return sa.Table(name, metadata, *parts, **_MYSQL, **extra)
+    return sa.Table(name, metadata, *parts, **extra)
 
 
 def _pk(name: str = "id", kind: Any = Id) -> sa.Column:

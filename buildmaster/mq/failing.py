@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from twisted.internet import error as net
-from twisted.web.client import ResponseFailed, ResponseNeverReceived
 
 from buildmaster.base.aio import DeadlineExceeded
 from buildmaster.db.dialects import Trouble, classify
@@ -25,8 +24,6 @@ UNREACHABLE = (
     net.ConnectionDone,
     net.DNSLookupError,
     net.TimeoutError,
-    ResponseFailed,
-    ResponseNeverReceived,
     ConnectionError,
 )
 """The receiver is away: the report is tried again until it is too old."""
@@ -48,6 +45,11 @@ def is_unreachable(error: BaseException) -> bool:
     """Whether this says that the receiver, or the database of which a report is made, is away."""
     if isinstance(error, TryLater):
         return error.unreachable
+    # not above: masters without an HTTP client need not have one in memory
+    from twisted.web.client import ResponseFailed, ResponseNeverReceived
+
+    if isinstance(error, (ResponseFailed, ResponseNeverReceived)):
+        return True
     return isinstance(error, UNREACHABLE) or classify(error) is not Trouble.FATAL
 
 

@@ -12,8 +12,9 @@ from twisted.internet import defer
 from buildmaster.base.results import FAILURE, SUCCESS
 from buildmaster.data.resultspec import Filter, ResultSpec
 from buildmaster.db import masters
-from buildmaster.db.documented import CONNECTORS, models
+from buildmaster.db.documented import models
 from buildmaster.db.documented.configured import ChangeSourceAlreadyClaimedError, SchedulerAlreadyClaimedError
+from buildmaster.db.documented.connectors import CONNECTORS
 from buildmaster.db.documented.requested import AlreadyClaimedError, AlreadyCompleteError, NotClaimedError
 from buildmaster.db.logs import LogSlugExistsError
 from buildmaster.db.users import UserTaken
