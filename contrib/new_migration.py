@@ -27,9 +27,6 @@ sys.path.insert(0, str(ROOT))
 from buildmaster.db import schema  # noqa: E402
 
 MIGRATIONS = ROOT / "buildmaster/db/migrations"
-MYSQL = {"mysql_engine": "InnoDB", "mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_bin"}
-"""Options of every table that are only for MySQL."""
-
 SHORT = {
     "buildmaster.db.schema.Text()": "TEXT",
     "buildmaster.db.schema.Blob()": "BLOB",
@@ -39,8 +36,7 @@ SHORT = {
 
 
 def main(revision: str, message: str) -> None:
-    for table in schema.metadata.tables.values():
-        table.dialect_kwargs.update(MYSQL)
+    schema.for_mysql()
     scripts = ScriptDirectory(str(MIGRATIONS))
     head = scripts.get_current_head()
     engine = sa.create_engine("sqlite://")

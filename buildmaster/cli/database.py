@@ -84,12 +84,12 @@ def back_up(url: Any) -> str:
 @contextlib.contextmanager
 def told_in_words(*urls: str) -> Iterator[None]:
     """What goes wrong with one of these databases becomes a :class:`~buildmaster.cli.main.Failed` without passwords."""
-    from buildmaster.db import copying, dialects, migrate
+    from buildmaster.db import dialects, migrate, storing
     from buildmaster.life.words import hide_password
 
     try:
         yield
-    except (dialects.DatabaseUrlError, migrate.SchemaError, copying.CopyFailed) as e:
+    except (dialects.DatabaseUrlError, migrate.SchemaError, storing.CopyFailed) as e:
         raise Failed(str(e)) from None
     except Failed:
         raise

@@ -94,7 +94,8 @@ def foreign_table(conn: sa.Connection) -> str | None:
 
 def create_all(conn: sa.Connection) -> None:
     """Make all tables in an empty database, inside the caller's transaction."""
-    schema.metadata.create_all(conn)
+    tables = schema.for_mysql() if conn.dialect.name in ("mysql", "mariadb") else schema.metadata
+    tables.create_all(conn)
     conn.execute(sa.text(f"CREATE TABLE {schema.VERSION_TABLE} (version_num VARCHAR(32) NOT NULL PRIMARY KEY)"))
     conn.execute(sa.text(f"INSERT INTO {schema.VERSION_TABLE} (version_num) VALUES (:r)"), {"r": schema.REVISION})
     fill(conn)

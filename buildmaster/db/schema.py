@@ -20,6 +20,9 @@ metadata = sa.MetaData(
     }
 )
 
+_COLLATION = "utf8mb4_bin"  # compares by code points, as the other databases do
+_MYSQL = {"mysql_engine": "InnoDB", "mysql_charset": "utf8mb4", "mysql_collate": _COLLATION}
+
 
 class Text(sa.Text):
     """Text of any length: MySQL's own ``TEXT`` ends at 64 kB."""
@@ -33,10 +36,10 @@ class Blob(sa.LargeBinary):
     inherit_cache = True
 
 
-# spelt here: SQLAlchemy's MySQL types, like options of tables for MySQL, bring that dialect into every master's memory
+# spelt here, because SQLAlchemy's own types for MySQL bring its dialect into the memory of every master
 @compiles(Text, "mysql", "mariadb")
 def _long_text(_kind: Text, _compiler: Any, **_kw: Any) -> str:
-    return "LONGTEXT COLLATE utf8mb4_bin"
+    return f"LONGTEXT COLLATE {_COLLATION}"
 
 
 @compiles(Blob, "mysql", "mariadb")
@@ -54,6 +57,13 @@ Flag = sa.SmallInteger  # 0 or 1: the same literal on every database
 def _table(name: str, *parts: sa.schema.SchemaItem, rowid: bool = True) -> sa.Table:
     extra: dict[str, Any] = {} if rowid else {"sqlite_with_rowid": False}
     return sa.Table(name, metadata, *parts, **extra)
+
+
+def for_mysql() -> sa.MetaData:
+    """The tables with the options that only MySQL knows, which bring its dialect into memory."""
+    for table in metadata.tables.values():
+        table.dialect_kwargs.update(_MYSQL)
+    return metadata
 
 
 def _pk(name: str = "id", kind: Any = Id) -> sa.Column:

@@ -41,7 +41,7 @@ class OriginPolicy:
         if origin.lower() == self.own:
             return True
         parts = urlsplit(origin)
-        if self.local_only and not _is_this_machine(parts.hostname or ""):
+        if self.local_only and not is_this_machine(parts.hostname or ""):
             return False
         netloc = parts.netloc.lower()
         return bool(netloc) and netloc == _without_default_port(origin, host)
@@ -73,7 +73,8 @@ def origin_of(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc}".lower() if parts.scheme and parts.netloc else ""
 
 
-def _is_this_machine(hostname: str) -> bool:
+def is_this_machine(hostname: str) -> bool:
+    """Whether the name of a host is one of the machine that asks."""
     if hostname == "localhost" or hostname.endswith(".localhost"):
         return True
     try:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from buildmaster.db import compacting, copying, dialects, logs, migrate, schema
+from buildmaster.db import compacting, copying, dialects, logs, migrate, schema, storing
 from buildmaster.db.log_text import METHODS, Compression
 from tests.contract.conftest import Place
 
@@ -70,7 +70,7 @@ def look(url: sa.URL) -> dict[str, list[Any]]:
 
 @ON
 def test_a_copy_and_its_copy_have_the_same_rows(place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(copying, "GROUP_ROWS", 2)
+    monkeypatch.setattr(storing, "GROUP_ROWS", 2)
     source = filled(tmp_path / "source.sqlite")
     there = dialects.parse_url(place.url, str(tmp_path))
     back = dialects.parse_url("sqlite:///back.sqlite", str(tmp_path))
@@ -82,7 +82,7 @@ def test_a_copy_and_its_copy_have_the_same_rows(place: Place, tmp_path: Path, mo
     assert look(there) == look(source)
     copying.copy(there, back, said.append)
     assert look(back) == look(source)
-    with pytest.raises(copying.NotEmpty, match="the destination is not empty"):
+    with pytest.raises(storing.NotEmpty, match="the destination is not empty"):
         copying.copy(source, there, said.append)
 
 
@@ -101,7 +101,7 @@ def test_rows_that_refer_to_nothing_end_a_copy_or_are_left_out(place: Place, tmp
     there = dialects.parse_url(place.url, str(tmp_path))
     other = dialects.parse_url("sqlite:///other.sqlite", str(tmp_path))
     with pytest.raises(
-        copying.CopyFailed, match=r"table 'codebase_commits', rows \{'id': 1\}: .*--ignore-fk-error-rows"
+        storing.CopyFailed, match=r"table 'codebase_commits', rows \{'id': 1\}: .*--ignore-fk-error-rows"
     ):
         copying.copy(source, other, lambda line: None)
     said: list[str] = []

@@ -131,3 +131,15 @@ def test_an_empty_database_is_not_filled_by_starting(place: Place, engine: sa.En
     place.wait(db.close())
     with engine.connect() as conn:
         assert sa.inspect(conn).get_table_names() == []
+
+
+def test_fresh_tables_tell_apart_what_differs_only_in_case(engine: sa.Engine) -> None:
+    with engine.connect() as conn:
+        migrate.check(conn, create=True)
+        rows = [{"id": number, "name": name, "tags": "[]"} for number, name in enumerate(["a", "A", "é", "e"])]
+        with conn.begin():
+            conn.execute(sa.insert(schema.builders), rows)
+        if conn.dialect.name in ("mysql", "mariadb"):
+            query = "SELECT DISTINCT engine, table_collation FROM information_schema.tables"
+            own = f"table_schema = DATABASE() AND table_name <> '{schema.VERSION_TABLE}'"
+            assert conn.execute(sa.text(f"{query} WHERE {own}")).fetchall() == [("InnoDB", "utf8mb4_bin")]
