@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import sqlalchemy as sa
 
 from buildmaster.base.results import RETRY
 
-Row = sa.RowMapping
+OldRow = Mapping[str, Any]
+"""A row as it is there, by column."""
 
 PAGE = 500
 """How many rows are read at a time."""
@@ -30,7 +31,7 @@ class BuildbotDatabase:
         """A table as it is there."""
         return self._tables.tables[name]
 
-    def pages(self, name: str, key: str = "id") -> Iterator[list[Row]]:
+    def pages(self, name: str, key: str = "id") -> Iterator[list[OldRow]]:
         """The rows in groups, ordered by a unique column; none if there is no such table."""
         if name not in self:
             return
@@ -41,21 +42,21 @@ class BuildbotDatabase:
             yield page
             page = self._read(query.where(table.c[key] > page[-1][key]))
 
-    def rows(self, name: str, key: str = "id") -> Iterator[Row]:
+    def rows(self, name: str, key: str = "id") -> Iterator[OldRow]:
         """The rows, ordered by a unique column."""
         for page in self.pages(name, key):
             yield from page
 
-    def beside(self, name: str, column: str, first: int, last: int) -> dict[int, list[Row]]:
+    def beside(self, name: str, column: str, first: int, last: int) -> dict[int, list[OldRow]]:
         """The rows of a table that belong to a range of ids, by id."""
-        found: dict[int, list[Row]] = {}
+        found: dict[int, list[OldRow]] = {}
         if name in self:
             table = self.table(name)
             for row in self._read(sa.select(table).where(table.c[column].between(first, last))):
                 found.setdefault(row[column], []).append(row)
         return found
 
-    def among(self, name: str, column: str, ids: Iterable[int]) -> dict[int, Row]:
+    def among(self, name: str, column: str, ids: Iterable[int]) -> dict[int, OldRow]:
         """The rows of a table with these ids, by id."""
         table, wanted = self.table(name), sorted(set(ids))
         parts = (wanted[start : start + PAGE] for start in range(0, len(wanted), PAGE))
@@ -67,7 +68,7 @@ class BuildbotDatabase:
         """The texts of a table of names, by id."""
         return {row["id"]: row[column] for row in self.rows(name)}
 
-    def chunks(self) -> Iterator[Row]:
+    def chunks(self) -> Iterator[OldRow]:
         """The pieces of all logs with ``type``, their log's, in order."""
         logs, chunks = self.table("logs"), self.table("logchunks")
         query = (
@@ -78,8 +79,9 @@ class BuildbotDatabase:
         result = self.conn.execute(query, execution_options={"stream_results": True, "yield_per": 50})
         yield from result.mappings()
 
-    def _read(self, query: sa.Select) -> list[Row]:
-        return list(self.conn.execute(query).mappings())
+    def _read(self, query: sa.Select) -> list[OldRow]:
+        found: Iterable[Any] = self.conn.execute(query).mappings()
+        return list(found)
 
     def compressions(self) -> set[int]:
         """The numbers of the compressions that logs have there."""

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+import treq
 from autobahn.twisted.resource import WebSocketResource
 from autobahn.twisted.websocket import (
     WebSocketClientFactory,
@@ -248,7 +249,9 @@ class Config(PassedOn):
 
     @defer.inlineCallbacks
     def _changed(self, response: Any, request: Any) -> Any:
-        body = yield client.readBody(response)
+        pieces: list[bytes] = []
+        yield treq.collect(response, pieces.append)
+        body = b"".join(pieces)
         if response.code == 200:
             found = json.loads(body)
             found["plugins"] = {**(found.get("plugins") or {}), **self._plugins}
