@@ -5,8 +5,8 @@ Usage: contrib/bench/worker_ceiling.py [--workers 4] [--seconds 5] [--megabytes 
 
 Starts real ``buildbot-worker`` processes that connect to a Perspective Broker port whose objects only answer.  Prints
 how many ``true`` commands a second all of them do, first one at a time each, then ten, and how fast one worker delivers
-the output of a command in lines of 100 and of 20 bytes.  A master can't be faster than that on the same machine, where
-it takes a part of the processors, too.
+the output of a command in lines of 100 and of 20 bytes, and how long a page that is always the same takes meanwhile.  A
+master can't be faster than that on the same machine, where it takes a part of the processors, too.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ from typing import Any
 
 from twisted.cred.checkers import InMemoryUsernamePasswordDatabaseDontUse
 from twisted.cred.portal import Portal
-from twisted.internet import defer, reactor, task
+from twisted.internet import defer, reactor, task, threads
 from twisted.spread import pb
+from twisted.web import server, static
 
 PRINT_LINES = """
 import sys
@@ -30,6 +31,18 @@ line = "x" * {width} + "\\n"
 for _ in range({count} // 1000):
     sys.stdout.write(line * 1000)
 """
+
+ASK = """
+import http.client, select, statistics, sys, time
+connection, took = http.client.HTTPConnection("127.0.0.1", int(sys.argv[1])), []
+while not select.select([sys.stdin], [], [], 0.05)[0]:
+    began = time.perf_counter()
+    connection.request("GET", "/")
+    connection.getresponse().read()
+    took.append(1000 * (time.perf_counter() - began))
+print(f"{statistics.median(took):.1f} ms, 95 % within {statistics.quantiles(took, n=20)[-1]:.1f} ms")
+"""
+"""Asks for a page twenty times a second until its standard input ends."""
 
 
 class Quiet(pb.Referenceable):
@@ -117,13 +130,19 @@ async def commands_per_second(builders: list[Any], lanes: int, seconds: float) -
     return done / (reactor.seconds() - began)
 
 
-async def output_rate(builder: Any, width: int, count: int) -> tuple[float, float]:
-    """Megabytes and lines a second that one worker delivers of a command's output."""
+async def output_rate(builder: Any, width: int, count: int, page: int) -> tuple[float, float, str]:
+    """Megabytes and lines a second that one worker delivers of a command's output, and what a page takes meanwhile.
+
+    ``page`` is the port of the page.
+    """
+    pipe = subprocess.PIPE
+    asking = subprocess.Popen([sys.executable, "-c", ASK, str(page)], stdin=pipe, stdout=pipe, text=True)
     began = reactor.seconds()
     script = PRINT_LINES.format(width=width - 1, count=count)
     printed = await run(builder, 1, [sys.executable, "-c", script])
     took = reactor.seconds() - began
-    return printed / 1e6 / took, printed / width / took
+    said, _ = await threads.deferToThread(asking.communicate)
+    return printed / 1e6 / took, printed / width / took, said.strip()
 
 
 def start_workers(count: int, port: int, place: Path) -> list[subprocess.Popen[bytes]]:
@@ -145,6 +164,7 @@ async def measure(options: argparse.Namespace, say: Callable[[str], None]) -> No
         users.addUser(b"w%d" % n, b"pw")
     factory = pb.PBServerFactory(Portal(realm, [users]))  # type: ignore[arg-type]
     port = reactor.listenTCP(0, factory, interface="127.0.0.1")
+    site = reactor.listenTCP(0, server.Site(static.Data(b"{}", "application/json")), interface="127.0.0.1")
     with tempfile.TemporaryDirectory() as place:
         workers = start_workers(options.workers, port.getHost().port, Path(place))
         try:
@@ -153,8 +173,9 @@ async def measure(options: argparse.Namespace, say: Callable[[str], None]) -> No
                 rate = await commands_per_second(realm.builders, lanes, options.seconds)
                 say(f"{lanes} at once on each of {options.workers} workers: {rate:.0f} commands/s")
             for width in (100, 20):
-                megabytes, lines = await output_rate(realm.builders[0], width, options.megabytes * 1_000_000 // width)
-                say(f"output in lines of {width} bytes: {megabytes:.1f} MB/s, {lines:,.0f} lines/s")
+                count = options.megabytes * 1_000_000 // width
+                megabytes, lines, page = await output_rate(realm.builders[0], width, count, site.getHost().port)
+                say(f"output in lines of {width} bytes: {megabytes:.1f} MB/s, {lines:,.0f} lines/s; a page {page}")
         finally:
             for worker in workers:
                 worker.terminate()
