@@ -17,7 +17,7 @@ VERBS = {
     "copy-db": "Copy a master's database into another one.",
     "create-master": "Make a directory for a new master.",
     "dataspec": "Write a description of the data API.",
-    "dev-proxy": "See another master's site with the web plugins of this installation.",
+    "dev-proxy": "See another master's site with your web plugins.",
     "import-buildbot": "Take over the history of a Buildbot master.",
     "quickstart": "From a git repository to a first build in one command.",
     "reconfig": "Let a running master read its configuration again.",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -99,11 +98,17 @@ class Storing:
         try:
             self._set(group)
         except Exception as e:
-            if not (self._skip_orphans and _is_orphan(e)):
+            if not _is_orphan(e):
                 raise self._failed(group, e) from e
             for row in group:
-                with contextlib.suppress(exc.IntegrityError):  # what refers to nothing stays without
-                    self._set([row])
+                self._set_alone(row)
+
+    def _set_alone(self, row: Row) -> None:
+        try:
+            self._set([row])
+        except Exception as e:
+            if not (self._skip_orphans and _is_orphan(e)):  # else it stays without
+                raise self._failed([row], e) from e
 
     def _set(self, group: list[Row]) -> None:
         keys = self._table.primary_key.columns

@@ -62,6 +62,16 @@ def change(url: sa.URL, *statements: str) -> None:
     engine.dispose()
 
 
+def drop_all(url: sa.URL) -> None:
+    """Leave an empty database."""
+    engine = dialects.create_engine(url, True)
+    with engine.begin() as conn:
+        tables = sa.MetaData()
+        tables.reflect(conn)
+        tables.drop_all(conn)
+    engine.dispose()
+
+
 def in_file(path: Path) -> sa.URL:
     return dialects.parse_url(f"sqlite:///{path}", "/")
 
@@ -90,14 +100,12 @@ def rows(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
 def test_from_and_into_every_database(place: Place, tmp_path: Path, rows: dict[str, list[Any]]) -> None:
     there = dialects.parse_url(place.url, str(tmp_path))
     old = buildbot(in_file(tmp_path / "old.sqlite"))
-    assert imported(old, there) == rows
-    engine = dialects.create_engine(there, True)
-    with engine.begin() as conn:
-        tables = sa.MetaData()
-        tables.reflect(conn)
-        tables.drop_all(conn)
-    engine.dispose()
-    assert imported(buildbot(there), in_file(tmp_path / "another.sqlite")) == rows
+    try:
+        assert imported(old, there) == rows
+        drop_all(there)
+        assert imported(buildbot(there), in_file(tmp_path / "another.sqlite")) == rows
+    finally:
+        drop_all(there)
 
 
 def test_ids_and_numbers_stay(rows: dict[str, list[Any]]) -> None:

@@ -135,7 +135,7 @@ def test_a_first_build(place: Path) -> None:
 @pytest.mark.skipif(shutil.which("buildbot", path=environment()["PATH"]) is None, reason="needs Buildbot itself")
 def test_an_existing_configuration(place: Path) -> None:
     """howto/from-buildbot: a directory of Buildbot's own, with the configuration that it comes with."""
-    *_install, check, create, copy, stop_old, start = commands("howto/from-buildbot")
+    *_install, check, create, copy, stop_old, take_over, start = commands("howto/from-buildbot")
     typed("buildbot create-master old-master", place)
     old = place / "old-master"
     shutil.copy(old / "master.cfg.sample", old / "master.cfg")
@@ -145,6 +145,7 @@ def test_an_existing_configuration(place: Path) -> None:
     typed(create, place)
     typed(copy, place)
     assert stop_old == "buildbot stop old-master"
+    assert "masters: 0 rows" in typed(take_over, place)
     typed(start, place)
     assert (old / "state.sqlite").read_bytes() == database
 
