@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import os
 import runpy
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from buildmaster.base.dirlock import DirectoryLock
+from buildmaster.base.dirlock import DirectoryLock, DirectoryLocked
 from buildmaster.cli.main import Failed
 
 TAC_FILES = ("buildbot.tac", "buildmaster.tac")
@@ -71,6 +73,26 @@ class MasterDirectory:
             return owner
         pid = self.recorded_pid()
         return pid if pid and process_alive(pid) and not self._reused(pid) else None
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold the directory, so that no master can start in it.
+
+        Raises :class:`~buildmaster.cli.main.Failed` if it is no master's, if a master runs in it, and for an OSError of
+        what is done meanwhile.
+        """
+        self.tac()
+        lock = DirectoryLock(self.path)
+        try:
+            pid = self.running_pid()
+            if pid is not None:
+                raise DirectoryLocked(self.path, pid)
+            lock.take()
+            yield
+        except (DirectoryLocked, OSError) as e:
+            raise Failed(str(e)) from None
+        finally:
+            lock.release()
 
     def recorded_pid(self) -> int | None:
         """What the pid file says, whether or not that process still lives."""

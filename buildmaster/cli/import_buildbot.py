@@ -9,7 +9,6 @@ from typing import Any
 
 import click
 
-from buildmaster.base.dirlock import DirectoryLock, DirectoryLocked
 from buildmaster.cli.database import told_in_words
 from buildmaster.cli.directory import MasterDirectory
 from buildmaster.cli.main import Failed
@@ -28,19 +27,8 @@ def command(source: str, basedir: Path, quiet: bool, ignore_fk_error_rows: bool)
     and the new one must not have run yet.
     """
     directory = MasterDirectory(basedir)
-    directory.tac()
-    say = (lambda text: None) if quiet else click.echo
-    pid = directory.running_pid()
-    lock = DirectoryLock(directory.path)
-    try:
-        if pid is not None:
-            raise DirectoryLocked(directory.path, pid)
-        lock.take()
-        _import(source, directory, say, ignore_fk_error_rows)
-    except (DirectoryLocked, OSError) as e:
-        raise Failed(str(e)) from None
-    finally:
-        lock.release()
+    with directory.held():
+        _import(source, directory, (lambda text: None) if quiet else click.echo, ignore_fk_error_rows)
 
 
 def _import(source: str, directory: MasterDirectory, say: Any, skip_orphans: bool) -> None:

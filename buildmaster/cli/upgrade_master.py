@@ -9,7 +9,6 @@ import click
 from twisted.python.failure import Failure
 
 from buildmaster.base.aio import as_deferred
-from buildmaster.base.dirlock import DirectoryLock, DirectoryLocked
 from buildmaster.base.errors import ConfigErrors
 from buildmaster.cli.database import back_up, upgrade_database
 from buildmaster.cli.directory import MasterDirectory
@@ -29,19 +28,8 @@ def command(basedir: Path, quiet: bool, develop: bool, replace: bool, no_backup:
     An SQLite database is first copied to a file beside it.  master.cfg and buildbot.tac are left as they are.
     """
     directory = MasterDirectory(basedir)
-    directory.tac()
-    say = (lambda text: None) if quiet else click.echo
-    pid = directory.running_pid()
-    lock = DirectoryLock(directory.path)
-    try:
-        if pid is not None:
-            raise DirectoryLocked(directory.path, pid)
-        lock.take()
-        upgrade(directory, say, replace, no_backup)
-    except (DirectoryLocked, OSError) as e:
-        raise Failed(str(e)) from None
-    finally:
-        lock.release()
+    with directory.held():
+        upgrade(directory, (lambda text: None) if quiet else click.echo, replace, no_backup)
 
 
 def upgrade(directory: MasterDirectory, say: Any, replace: bool, no_backup: bool) -> None:
