@@ -10,12 +10,13 @@ from buildmaster.base.dirlock import DirectoryLocked
 from buildmaster.cli.database import told_in_words
 from buildmaster.cli.directory import MasterDirectory
 from buildmaster.cli.main import Failed
+from buildmaster.cli.options import quiet_option, sayer
 from buildmaster.cli.upgrade_master import configuration, rendered_database
 
 
 @click.command("cleanupdb")
 @click.argument("basedir", default=".", type=click.Path(path_type=Path))
-@click.option("-q", "--quiet", is_flag=True, help="Say nothing unless something is wrong.")
+@quiet_option
 @click.option("-f", "--force", is_flag=True, help="Compress all logs anew, and do so even while the master is running.")
 def command(basedir: Path, quiet: bool, force: bool) -> None:
     """Make the database of the master in BASEDIR (default: the current directory) smaller.
@@ -30,7 +31,7 @@ def command(basedir: Path, quiet: bool, force: bool) -> None:
         raise Failed(f"{DirectoryLocked(directory.path, pid)}. With --force it is not waited for")
     config = configuration(directory, "made smaller")
     db = rendered_database(config)
-    say = (lambda text: None) if quiet else click.echo
+    say = sayer(quiet)
     with told_in_words(db.db_url):
         from buildmaster.db import compacting, dialects
         from buildmaster.db.log_text import Compression

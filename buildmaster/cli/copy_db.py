@@ -10,14 +10,15 @@ from buildmaster.base.dirlock import DirectoryLocked
 from buildmaster.cli.database import told_in_words
 from buildmaster.cli.directory import MasterDirectory
 from buildmaster.cli.main import Failed
+from buildmaster.cli.options import ignore_orphans_option, quiet_option, sayer
 from buildmaster.cli.upgrade_master import configuration, rendered_database
 
 
 @click.command("copy-db")
 @click.argument("destination_url")
 @click.argument("basedir", default=".", type=click.Path(path_type=Path))
-@click.option("-q", "--quiet", is_flag=True, help="Say nothing unless something is wrong.")
-@click.option("--ignore-fk-error-rows", is_flag=True, help="Leave out rows that refer to rows which do not exist.")
+@quiet_option
+@ignore_orphans_option
 def command(destination_url: str, basedir: Path, quiet: bool, ignore_fk_error_rows: bool) -> None:
     """Copy the database of the master in BASEDIR (default: the current directory) to DESTINATION_URL.
 
@@ -30,7 +31,7 @@ def command(destination_url: str, basedir: Path, quiet: bool, ignore_fk_error_ro
     if pid is not None:
         raise Failed(f"{DirectoryLocked(directory.path, pid)}. What it stores after the copy would be missing there")
     db = rendered_database(configuration(directory, "copied"))
-    say = (lambda text: None) if quiet else click.echo
+    say = sayer(quiet)
     with told_in_words(db.db_url, destination_url):
         from buildmaster.db import copying, dialects
 

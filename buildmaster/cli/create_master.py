@@ -11,6 +11,7 @@ import click
 from buildmaster.cli.database import upgrade_database
 from buildmaster.cli.directory import MasterDirectory
 from buildmaster.cli.main import Failed
+from buildmaster.cli.options import quiet_option, sayer
 from buildmaster.cli.templates import render
 
 
@@ -32,7 +33,7 @@ def _log_count(ctx: click.Context, param: click.Parameter, value: str) -> int | 
 
 @click.command("create-master")
 @click.argument("basedir", default=".", type=click.Path(path_type=Path))
-@click.option("-q", "--quiet", is_flag=True, help="Say nothing unless something is wrong.")
+@quiet_option
 @click.option("-f", "--force", is_flag=True, help="Use a directory that exists; its master.cfg is left alone.")
 @click.option("-r", "--relocatable", is_flag=True, help="Write a buildbot.tac that works wherever the directory lies.")
 @click.option("-d", "--develop", is_flag=True, help="The same as without it: the pages are never copied.")
@@ -63,7 +64,7 @@ def command(
     what counts later is c["db"] in the configuration.
     """
     directory = MasterDirectory(basedir)
-    say = (lambda text: None) if quiet else click.echo
+    say = sayer(quiet)
     make_directory(directory, force=force)
     tac = render(
         "buildbot.tac.j2",

@@ -12,14 +12,15 @@ import click
 from buildmaster.cli.database import told_in_words
 from buildmaster.cli.directory import MasterDirectory
 from buildmaster.cli.main import Failed
+from buildmaster.cli.options import ignore_orphans_option, quiet_option, sayer
 from buildmaster.cli.upgrade_master import configuration, rendered_database
 
 
 @click.command("import-buildbot")
 @click.argument("source")
 @click.argument("basedir", default=".", type=click.Path(path_type=Path))
-@click.option("-q", "--quiet", is_flag=True, help="Say nothing unless something is wrong.")
-@click.option("--ignore-fk-error-rows", is_flag=True, help="Leave out rows that refer to rows which do not exist.")
+@quiet_option
+@ignore_orphans_option
 def command(source: str, basedir: Path, quiet: bool, ignore_fk_error_rows: bool) -> None:
     """Import all that a Buildbot master has stored into the new master in BASEDIR (default: the current directory).
 
@@ -28,7 +29,7 @@ def command(source: str, basedir: Path, quiet: bool, ignore_fk_error_rows: bool)
     """
     directory = MasterDirectory(basedir)
     with directory.held():
-        _import(source, directory, (lambda text: None) if quiet else click.echo, ignore_fk_error_rows)
+        _import(source, directory, sayer(quiet), ignore_fk_error_rows)
 
 
 def _import(source: str, directory: MasterDirectory, say: Any, skip_orphans: bool) -> None:
@@ -51,7 +52,7 @@ def _source_url(source: str) -> str:
         return source
     path = Path(source).absolute()
     if (path / "buildbot.tac").exists():
-        if _is_running(path):
+        if MasterDirectory(path).running_pid() is not None:
             raise Failed(f"The Buildbot master in {path} is running (it has a file twistd.pid): stop it first")
         path /= "state.sqlite"
     if not path.is_file():
@@ -60,10 +61,6 @@ def _source_url(source: str) -> str:
             "the URL that its c['db'] has"
         )
     return f"sqlite:///{path}"
-
-
-def _is_running(path: Path) -> bool:
-    return MasterDirectory(path).running_pid() is not None
 
 
 def class_here(name: str) -> str:

@@ -12,11 +12,12 @@ import click
 from buildmaster.base.outcome import Outcome, read_outcome
 from buildmaster.cli.directory import MasterDirectory, process_alive
 from buildmaster.cli.main import Failed
+from buildmaster.cli.options import quiet_option
 
 
 @click.command("reconfig")
 @click.argument("basedir", default=".", type=click.Path(path_type=Path))
-@click.option("-q", "--quiet", is_flag=True, help="Say nothing unless something is wrong.")
+@quiet_option
 @click.option(
     "--progress_timeout",
     "--progress-timeout",

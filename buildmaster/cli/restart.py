@@ -7,13 +7,14 @@ from pathlib import Path
 import click
 
 from buildmaster.cli.directory import MasterDirectory
+from buildmaster.cli.options import quiet_option
 from buildmaster.cli.start import start
 from buildmaster.cli.stop import stop
 
 
 @click.command("restart")
 @click.argument("basedir", default=".", type=click.Path(path_type=Path))
-@click.option("-q", "--quiet", is_flag=True, help="Say nothing unless something is wrong.")
+@quiet_option
 @click.option("--nodaemon", is_flag=True, help="Stay in the foreground.")
 @click.option("-c", "--clean", is_flag=True, help="Let running builds finish first.")
 @click.option("--start_timeout", "--start-timeout", type=float, help="Seconds to wait for the master to run.")

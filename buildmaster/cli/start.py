@@ -10,12 +10,13 @@ import click
 
 from buildmaster.cli.directory import MasterDirectory
 from buildmaster.cli.main import Failed
+from buildmaster.cli.options import quiet_option
 from buildmaster.cli.report import FAILED, RUNNING, Reporter, Terminal, TimedOut, read_reports
 
 
 @click.command("start")
 @click.argument("basedir", default=".", type=click.Path(path_type=Path))
-@click.option("-q", "--quiet", is_flag=True, help="Say nothing unless something is wrong.")
+@quiet_option
 @click.option("--nodaemon", is_flag=True, help="Stay in the foreground.")
 @click.option(
     "--start_timeout", "--start-timeout", type=float, help="Seconds to wait for the master to run; default: no limit."

@@ -11,11 +11,12 @@ import click
 
 from buildmaster.cli.directory import MasterDirectory, process_alive
 from buildmaster.cli.main import Failed
+from buildmaster.cli.options import quiet_option, sayer
 
 
 @click.command("stop")
 @click.argument("basedir", default=".", type=click.Path(path_type=Path))
-@click.option("-q", "--quiet", is_flag=True, help="Say nothing unless something is wrong.")
+@quiet_option
 @click.option("-c", "--clean", is_flag=True, help="Let running builds finish first; no new ones begin.")
 @click.option("--no-wait", is_flag=True, help="Do not wait until the process has ended.")
 def command(basedir: Path, quiet: bool, clean: bool, no_wait: bool) -> None:
@@ -32,7 +33,7 @@ def stop(directory: MasterDirectory, quiet: bool, clean: bool, wait: bool) -> No
     Raises :class:`~buildmaster.cli.main.Failed` if it may not be signalled.
     """
     directory.tac()
-    say = (lambda text: None) if quiet else click.echo
+    say = sayer(quiet)
     pid = directory.running_pid()
     if pid is None:
         stale = directory.remove_stale_pid_file()

@@ -13,12 +13,13 @@ from buildmaster.base.errors import ConfigErrors
 from buildmaster.cli.database import back_up, upgrade_database
 from buildmaster.cli.directory import MasterDirectory
 from buildmaster.cli.main import Failed
+from buildmaster.cli.options import quiet_option, sayer
 from buildmaster.cli.templates import render
 
 
 @click.command("upgrade-master")
 @click.argument("basedir", default=".", type=click.Path(path_type=Path))
-@click.option("-q", "--quiet", is_flag=True, help="Say nothing unless something is wrong.")
+@quiet_option
 @click.option("-d", "--develop", is_flag=True, help="The same as without it: the pages are never copied.")
 @click.option("-r", "--replace", is_flag=True, help="Replace files that were changed, instead of writing NAME.new.")
 @click.option("--no-backup", is_flag=True, help="Do not copy the database first: you have made a backup.")
@@ -29,7 +30,7 @@ def command(basedir: Path, quiet: bool, develop: bool, replace: bool, no_backup:
     """
     directory = MasterDirectory(basedir)
     with directory.held():
-        upgrade(directory, (lambda text: None) if quiet else click.echo, replace, no_backup)
+        upgrade(directory, sayer(quiet), replace, no_backup)
 
 
 def upgrade(directory: MasterDirectory, say: Any, replace: bool, no_backup: bool) -> None:

@@ -8,7 +8,6 @@ which builder) is left out.  A build that was interrupted ends with RETRY, and i
 from __future__ import annotations
 
 import base64
-import bz2
 import json
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -22,7 +21,7 @@ from buildmaster.base.records import Patch, SourceStamp
 from buildmaster.base.results import CANCELLED, RETRY
 from buildmaster.db.buildbot_tables import BuildbotDatabase
 from buildmaster.db.changes import line_key
-from buildmaster.db.log_text import LogCompressionFormatUnavailableError, compress, without_prefixes
+from buildmaster.db.log_text import METHODS, LogCompressionFormatUnavailableError, compress, without_prefixes
 from buildmaster.db.sourcestamps import content_hash
 from buildmaster.db.storing import Row
 
@@ -52,7 +51,7 @@ class Translation:
         """Rows by the name of our table, for all tables that get any."""
         rows = self._same
         return {
-            "masters": self._masters(),
+            "masters": rows("masters", "id name last_active", active=0, epoch=0, lease_until=None, last_batch=0),
             "objects": self._objects(),
             "object_state": self._object_state(),
             "users": self._users(),
@@ -99,9 +98,6 @@ class Translation:
 
     # -- what is configured ---
 
-    def _masters(self) -> Iterator[Row]:
-        return self._same("masters", "id name last_active", active=0, epoch=0, lease_until=None, last_batch=0)
-
     def _objects(self) -> Iterator[Row]:
         seen: dict[tuple[str, str], int] = {}
         for row in self._old.rows("objects"):
@@ -111,26 +107,22 @@ class Translation:
 
     def _object_state(self) -> Iterator[Row]:
         kept = {row["id"] for row in self._objects()}
-        for page in self._old.pages("objects"):
-            found = self._old.beside("object_state", "objectid", page[0]["id"], page[-1]["id"])
-            for state in (state for states in found.values() for state in states):
-                if state["objectid"] in kept:
-                    yield {name: state[name] for name in ("objectid", "name", "value_json")}
+        for state in self._old.belonging("objects", "object_state", "objectid"):
+            if state["objectid"] in kept:
+                yield {name: state[name] for name in ("objectid", "name", "value_json")}
 
     def _users(self) -> Iterator[Row]:
         for row in self._old.rows("users", "uid"):
             yield {"id": row["uid"], **{name: row[name] for name in ("identifier", "bb_username", "bb_password")}}
 
     def _users_info(self) -> Iterator[Row]:
-        for page in self._old.pages("users", "uid"):
-            found = self._old.beside("users_info", "uid", page[0]["uid"], page[-1]["uid"])
-            for info in (info for infos in found.values() for info in infos):
-                yield {name: info[name] for name in ("uid", "attr_type", "attr_data")}
+        for info in self._old.belonging("users", "users_info", "uid", "uid"):
+            yield {name: info[name] for name in ("uid", "attr_type", "attr_data")}
 
     def _builders(self) -> Iterator[Row]:
         tags = self._old.names("tags", "name")
         for page in self._old.pages("builders"):
-            tagged = self._old.beside("builders_tags", "builderid", page[0]["id"], page[-1]["id"])
+            tagged = self._old.beside(page, "builders_tags", "builderid")
             for row in page:
                 own = sorted(tags[link["tagid"]] for link in tagged.get(row["id"], ()) if link["tagid"] in tags)
                 names = ("id", "name", "description", "description_format", "description_html", "projectid")
@@ -144,14 +136,7 @@ class Translation:
 
     def _patches(self) -> Iterator[Row]:
         for row in self._old.rows("patches"):
-            yield {
-                "id": row["id"],
-                "level": row["patchlevel"],
-                "body": base64.b64decode(row["patch_base64"]),
-                "author": row["patch_author"],
-                "comment": row["patch_comment"],
-                "subdir": row["subdir"],
-            }
+            yield {"id": row["id"], **_patch(row)}
 
     def _sourcestamps(self) -> Iterator[Row]:
         patched: set[str] = set()
@@ -162,7 +147,7 @@ class Translation:
                 names = ("branch", "revision", "repository", "codebase", "project")
                 fields = {name: row[name] for name in names}
                 patch = patches.get(row["patchid"])
-                hashed = content_hash(SourceStamp(**fields, patch=_patch(patch)))
+                hashed = content_hash(SourceStamp(**fields, patch=None if patch is None else Patch(**_patch(patch))))
                 if patch is not None:  # there, the same patch may have come twice
                     hashed = hashed if hashed not in patched else f"buildbot {row['id']}"
                     patched.add(hashed)
@@ -177,10 +162,9 @@ class Translation:
     def _changes(self) -> Iterator[Row]:
         names = "author committer comments branch revision revlink when_timestamp category repository codebase project"
         for page in self._old.pages("changes", "changeid"):
-            span = page[0]["changeid"], page[-1]["changeid"]
-            files = self._old.beside("change_files", "changeid", *span)
-            properties = self._old.beside("change_properties", "changeid", *span)
-            users = self._old.beside("change_users", "changeid", *span)
+            files = self._old.beside(page, "change_files", "changeid", "changeid")
+            properties = self._old.beside(page, "change_properties", "changeid", "changeid")
+            users = self._old.beside(page, "change_users", "changeid", "changeid")
             for row in page:
                 changeid = row["changeid"]
                 uids = [link["uid"] for link in users.get(changeid, ())]
@@ -202,13 +186,11 @@ class Translation:
 
         A timer for each branch serves schedulers of one branch as well; which it was is not told there.
         """
-        for page in self._old.pages("schedulers"):
-            kept = self._old.beside("scheduler_changes", "schedulerid", page[0]["id"], page[-1]["id"])
-            links = [link for found in kept.values() for link in found]
-            changes = self._old.among("changes", "changeid", (link["changeid"] for link in links))
-            for link in links:
-                line = _line(changes[link["changeid"]])
-                yield link["schedulerid"], link["changeid"], line, int(link["important"] != 0)
+        links = list(self._old.belonging("schedulers", "scheduler_changes", "schedulerid"))
+        changes = self._old.among("changes", "changeid", (link["changeid"] for link in links))
+        for link in links:
+            line = _line(changes[link["changeid"]])
+            yield link["schedulerid"], link["changeid"], line, int(link["important"] != 0)
 
     def _scheduler_changes(self) -> Iterator[Row]:
         for schedulerid, changeid, timer, important in self._waiting():
@@ -221,13 +203,12 @@ class Translation:
     def _scheduler_firings(self) -> Iterator[Row]:
         """When schedulers by the clock have built last, which is among the values that they keep there."""
         schedulers = {row["name"]: row["id"] for row in self._old.rows("schedulers")}
+        objects = self._old.names("objects", "name")
         fired: dict[int, int] = {}
-        for page in self._old.pages("objects"):
-            states = self._old.beside("object_state", "objectid", page[0]["id"], page[-1]["id"])
-            for row in page:
-                for state in states.get(row["id"], ()) if row["name"] in schedulers else ():
-                    if state["name"] == "last_build" and (when := json.loads(state["value_json"])):
-                        fired[schedulers[row["name"]]] = int(when)
+        for state in self._old.belonging("objects", "object_state", "objectid"):
+            schedulerid = schedulers.get(objects[state["objectid"]])
+            if schedulerid and state["name"] == "last_build" and (when := json.loads(state["value_json"])):
+                fired[schedulerid] = int(when)
         for schedulerid, when in fired.items():
             yield {"schedulerid": schedulerid, "fire_time": when, "buildsetid": None}
 
@@ -238,7 +219,7 @@ class Translation:
             "id external_idstring submitted_at complete complete_at parent_buildid parent_relationship rebuilt_buildid"
         )
         for page in self._old.pages("buildsets"):
-            properties = self._old.beside("buildset_properties", "buildsetid", page[0]["id"], page[-1]["id"])
+            properties = self._old.beside(page, "buildset_properties", "buildsetid")
             for row in page:
                 own = properties.get(row["id"], ())
                 yield {
@@ -291,7 +272,7 @@ class Translation:
 
     def _build_properties(self) -> Iterator[Row]:
         for page in self._old.pages("builds"):
-            properties = self._old.beside("build_properties", "buildid", page[0]["id"], page[-1]["id"])
+            properties = self._old.beside(page, "build_properties", "buildid")
             for row in page:
                 own = {
                     found["name"]: [json.loads(found["value"]), found["source"]]
@@ -328,32 +309,15 @@ def _scheduler(properties: Iterable[Mapping[str, Any]]) -> str | None:
     return None
 
 
-def _plain(content: bytes) -> bytes:
-    return content
+_SAME = {0: "raw", 2: "bz2", 3: "lz4", 5: "br"}
+"""Number of a compression there → the method here that undoes it."""
 
-
-def _lz4() -> Callable[[bytes], bytes]:
-    import lz4.block
-
-    return lz4.block.decompress
-
-
-def _brotli() -> Callable[[bytes], bytes]:
-    import brotli
-
-    return brotli.decompress
-
-
-_UNPACKERS: dict[int, tuple[str, Callable[[], Callable[[bytes], bytes]]]] = {
-    0: ("raw", lambda: _plain),
-    1: ("gz", lambda: zlib.decompress),
-    2: ("bz2", lambda: bz2.decompress),
-    3: ("lz4", _lz4),
+_OTHER: dict[int, Callable[[bytes], bytes]] = {
+    1: zlib.decompress,
     # the plain size is not told there
-    4: ("zstd", lambda: lambda content: zstandard.ZstdDecompressor().decompressobj().decompress(content)),
-    5: ("br", _brotli),
+    4: lambda content: zstandard.ZstdDecompressor().decompressobj().decompress(content),
 }
-"""Number of a compression there → its name, and maker of what undoes it."""
+"""Number of a compression there → what undoes it, where that is not the same here: ``gz`` and ``zstd``."""
 
 
 def unpackers(numbers: Iterable[int]) -> dict[int, Callable[[bytes], bytes]]:
@@ -361,11 +325,12 @@ def unpackers(numbers: Iterable[int]) -> dict[int, Callable[[bytes], bytes]]:
 
     Raises :class:`~.log_text.LogCompressionFormatUnavailableError` if a package is missing.
     """
-    found = {}
-    for number in numbers:
-        name, make = _UNPACKERS[number]
+    found = dict(_OTHER)
+    for number in set(numbers) - set(_OTHER):
+        name = _SAME[number]
         try:
-            found[number] = make()
+            _, make = METHODS[name]
+            found[number] = make()[1]
         except ImportError as error:
             raise LogCompressionFormatUnavailableError(
                 f"there are logs compressed by {name!r}; to read them, install the package {error.name!r}"
@@ -388,13 +353,11 @@ def _chunk(row: Mapping[str, Any], unpack: Callable[[bytes], bytes]) -> Row:
     }
 
 
-def _patch(row: Mapping[str, Any] | None) -> Patch | None:
-    if row is None:
-        return None
-    return Patch(
-        level=row["patchlevel"],
-        body=base64.b64decode(row["patch_base64"]),
-        author=row["patch_author"],
-        comment=row["patch_comment"],
-        subdir=row["subdir"],
-    )
+def _patch(row: Mapping[str, Any]) -> Row:
+    return {
+        "level": row["patchlevel"],
+        "body": base64.b64decode(row["patch_base64"]),
+        "author": row["patch_author"],
+        "comment": row["patch_comment"],
+        "subdir": row["subdir"],
+    }

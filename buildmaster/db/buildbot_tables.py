@@ -47,14 +47,21 @@ class BuildbotDatabase:
         for page in self.pages(name, key):
             yield from page
 
-    def beside(self, name: str, column: str, first: int, last: int) -> dict[int, list[OldRow]]:
-        """The rows of a table that belong to a range of ids, by id."""
+    def beside(self, page: list[OldRow], name: str, column: str, key: str = "id") -> dict[int, list[OldRow]]:
+        """The rows of another table whose ``column`` refers to the ``key`` of a page's rows, by that key."""
         found: dict[int, list[OldRow]] = {}
         if name in self:
             table = self.table(name)
-            for row in self._read(sa.select(table).where(table.c[column].between(first, last))):
+            of_page = table.c[column].between(page[0][key], page[-1][key])
+            for row in self._read(sa.select(table).where(of_page)):
                 found.setdefault(row[column], []).append(row)
         return found
+
+    def belonging(self, to: str, name: str, column: str, key: str = "id") -> Iterator[OldRow]:
+        """The rows of a table without a key of its own, whose ``column`` refers to the ``key`` of the table ``to``."""
+        for page in self.pages(to, key):
+            for rows in self.beside(page, name, column, key).values():
+                yield from rows
 
     def among(self, name: str, column: str, ids: Iterable[int]) -> dict[int, OldRow]:
         """The rows of a table with these ids, by id."""

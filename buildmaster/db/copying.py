@@ -39,10 +39,10 @@ def copy(
             with new.begin():
                 new.execute(sa.delete(schema.journal_head))
             copied = {}
-            with old.begin(), writing.connect() as target:
+            with old.begin():
                 for table in schema.metadata.sorted_tables:
                     if table.name not in _SELF_MADE:
-                        copied[table.name] = Storing(table, target, say, skip_orphans).run(_rows(table, old))
+                        copied[table.name] = Storing(table, new, say, skip_orphans).run(_rows(table, old))
             return copied
     finally:
         reading.dispose()

@@ -48,13 +48,13 @@ def import_history(
         with one_instant(reading).connect() as old, writing.connect() as new:
             _check(old)
             stored = {}
-            with old.begin(), writing.connect() as target:
+            with old.begin():
                 rows = Translation(BuildbotDatabase(old), now, class_name).tables()
                 migrate.check(new, create=True)
                 must_be_empty(new)
                 for table in schema.metadata.sorted_tables:
                     if table.name in rows:
-                        stored[table.name] = Storing(table, target, say, skip_orphans).run(rows[table.name])
+                        stored[table.name] = Storing(table, new, say, skip_orphans).run(rows[table.name])
             return stored
     finally:
         reading.dispose()

@@ -48,9 +48,8 @@ def is_unreachable(error: BaseException) -> bool:
     # not above: masters without an HTTP client need not have one in memory
     from twisted.web.client import ResponseFailed, ResponseNeverReceived
 
-    if isinstance(error, (ResponseFailed, ResponseNeverReceived)):
-        return True
-    return isinstance(error, UNREACHABLE) or classify(error) is not Trouble.FATAL
+    away = (*UNREACHABLE, ResponseFailed, ResponseNeverReceived)
+    return isinstance(error, away) or classify(error) is not Trouble.FATAL
 
 
 def may_be_repeated(error: BaseException, answers: int) -> bool:

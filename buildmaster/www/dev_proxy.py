@@ -34,7 +34,7 @@ from buildmaster.net.httpclient import policy_for
 from buildmaster.www.origins import OriginPolicy, header, is_this_machine
 from buildmaster.www.resource import ErrorPage
 from buildmaster.www.session import COOKIE, SECURE_COOKIE
-from buildmaster.www.site import BuildbotRequest
+from buildmaster.www.site import MAX_BODY_BYTES, BuildbotRequest
 from buildmaster.www.static import StaticResource, files
 
 log = Logger()
@@ -151,6 +151,8 @@ class PassedOn(resource.Resource):
     """Whatever the other master answers."""
 
     isLeaf = True
+    plain = False
+    """Whether the answer may not be compressed."""
 
     def __init__(self, remote: Remote) -> None:
         super().__init__()
@@ -158,12 +160,12 @@ class PassedOn(resource.Resource):
 
     def render(self, request: Any) -> int:
         """Any method."""
-        asked = self._remote.ask(request)
+        asked = self._remote.ask(request, self.plain)
         request.notifyFinish().addErrback(lambda _: asked.cancel())
         asked.addCallback(self._answer, request).addErrback(_bad_gateway, request)
         return server.NOT_DONE_YET
 
-    def _answer(self, response: Any, request: Any) -> None:
+    def _answer(self, response: Any, request: Any) -> Any:
         request.setResponseCode(response.code, response.phrase)
         for name, values in response.headers.getAllRawHeaders():
             if name.lower() not in _NOT_ANSWERED:
@@ -236,19 +238,14 @@ class _Relay(Protocol):
 class Config(PassedOn):
     """``/config``: the other master's, which learns of the plugins that are here."""
 
+    plain = True
+
     def __init__(self, remote: Remote, plugins: Mapping[str, Any]) -> None:
         super().__init__(remote)
         self._plugins = plugins
 
-    def render(self, request: Any) -> int:
-        """Ask for it, and change it."""
-        asked = self._remote.ask(request, plain=True)
-        request.notifyFinish().addErrback(lambda _: asked.cancel())
-        asked.addCallback(self._changed, request).addErrback(_bad_gateway, request)
-        return server.NOT_DONE_YET
-
     @defer.inlineCallbacks
-    def _changed(self, response: Any, request: Any) -> Any:
+    def _answer(self, response: Any, request: Any) -> Any:
         pieces: list[bytes] = []
         yield treq.collect(response, pieces.append)
         body = b"".join(pieces)
@@ -355,5 +352,5 @@ class Site(server.Site):
     """Serves a :class:`Front`."""
 
     requestFactory = BuildbotRequest
-    max_body_bytes = 32 * 1024 * 1024
+    max_body_bytes = MAX_BODY_BYTES
     noisy = False

@@ -6,7 +6,6 @@ kept changes for a scheduler with a stable timer and one by the clock, and had t
 
 from __future__ import annotations
 
-import base64
 import json
 from pathlib import Path
 from typing import Any
@@ -21,36 +20,11 @@ from buildmaster.db import dialects, importing, log_text, migrate, schema, stori
 from buildmaster.db.buildbot_rows import INTERRUPTED
 from buildmaster.db.buildbot_tables import PAGE
 from tests.contract.conftest import Place
+from tests.support.buildbot_database import SAMPLE, buildbot, in_file
+from tests.support.servers import empty
 
 pytestmark = [pytest.mark.only_on("sqlite", "postgresql", "mariadb"), pytest.mark.needs("lz4", "brotli")]
-SAMPLE = Path(__file__).parent / "data" / "buildbot_4_3.json"
-TYPES: dict[str, Any] = {
-    "INTEGER": sa.Integer,
-    "SMALLINT": sa.SmallInteger,
-    "VARCHAR": sa.String(1024),
-    "TEXT": sa.Text,
-    "BLOB": sa.LargeBinary,
-}
 NOW = 2e9
-
-
-def buildbot(url: sa.URL) -> sa.URL:
-    """Make the sample's tables there; returns ``url``."""
-    engine = dialects.create_engine(url, True)
-    with engine.begin() as conn:
-        for name, found in json.loads(SAMPLE.read_text(encoding="utf-8")).items():
-            columns = [sa.Column(column, TYPES[kind]) for column, kind in found["columns"].items()]
-            table = sa.Table(name, sa.MetaData(), *columns, mysql_charset="utf8mb4")
-            table.create(conn)
-            rows = [dict(zip(found["columns"], map(_value, row), strict=True)) for row in found["rows"]]
-            if rows:
-                conn.execute(sa.insert(table), rows)
-    engine.dispose()
-    return url
-
-
-def _value(given: Any) -> Any:
-    return base64.b64decode(given["base64"]) if isinstance(given, dict) else given
 
 
 def change(url: sa.URL, *statements: str) -> None:
@@ -60,20 +34,6 @@ def change(url: sa.URL, *statements: str) -> None:
         for statement in statements:
             conn.execute(sa.text(statement))
     engine.dispose()
-
-
-def drop_all(url: sa.URL) -> None:
-    """Leave an empty database."""
-    engine = dialects.create_engine(url, True)
-    with engine.begin() as conn:
-        tables = sa.MetaData()
-        tables.reflect(conn)
-        tables.drop_all(conn)
-    engine.dispose()
-
-
-def in_file(path: Path) -> sa.URL:
-    return dialects.parse_url(f"sqlite:///{path}", "/")
 
 
 def imported(old: sa.URL, new: sa.URL, **options: Any) -> dict[str, list[Any]]:
@@ -100,12 +60,14 @@ def rows(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
 def test_from_and_into_every_database(place: Place, tmp_path: Path, rows: dict[str, list[Any]]) -> None:
     there = dialects.parse_url(place.url, str(tmp_path))
     old = buildbot(in_file(tmp_path / "old.sqlite"))
+    engine = dialects.create_engine(there, True)
     try:
         assert imported(old, there) == rows
-        drop_all(there)
+        empty(engine)
         assert imported(buildbot(there), in_file(tmp_path / "another.sqlite")) == rows
     finally:
-        drop_all(there)
+        empty(engine)
+        engine.dispose()
 
 
 def test_ids_and_numbers_stay(rows: dict[str, list[Any]]) -> None:

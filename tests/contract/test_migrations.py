@@ -13,6 +13,7 @@ from alembic.operations import Operations
 
 from buildmaster.db import dialects, migrate, schema
 from tests.contract.conftest import Place
+from tests.support.servers import empty
 
 ROWS: dict[str, dict[str, list[dict[str, Any]]]] = {
     "0001": {
@@ -45,14 +46,6 @@ def run_migrations(engine: sa.Engine, target: str) -> None:
         )
         with Operations.context(context):
             context.run_migrations()
-
-
-def empty(engine: sa.Engine) -> None:
-    """Remove all tables."""
-    with engine.connect() as conn, conn.begin():
-        found = sa.MetaData()
-        found.reflect(conn)
-        found.drop_all(conn)
 
 
 @pytest.fixture

@@ -19,6 +19,14 @@ from buildmaster.db import dialects, migrate, schema
 from tests.support.commands import free_port
 
 
+def empty(engine: sa.Engine) -> None:
+    """Remove all tables."""
+    with engine.connect() as conn, conn.begin():
+        found = sa.MetaData()
+        found.reflect(conn)
+        found.drop_all(conn)
+
+
 class Server:
     """A server process in a directory; ``url(database)`` is how to reach one of its databases."""
 

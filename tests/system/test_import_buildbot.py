@@ -12,8 +12,8 @@ from buildmaster.base.aio import sleep
 from buildmaster.cli.import_buildbot import class_here
 from buildmaster.db import importing
 from buildmaster.plugins import changes, schedulers, steps, util, worker
-from tests.contract.test_importing import buildbot, in_file
 from tests.support import real_reactor
+from tests.support.buildbot_database import buildbot, in_file
 from tests.support.connections import worker_program
 from tests.support.real_workers import PORT, Site
 
