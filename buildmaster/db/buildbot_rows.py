@@ -189,15 +189,16 @@ class Translation:
         links = list(self._old.belonging("schedulers", "scheduler_changes", "schedulerid"))
         changes = self._old.among("changes", "changeid", (link["changeid"] for link in links))
         for link in links:
-            line = _line(changes[link["changeid"]])
-            yield link["schedulerid"], link["changeid"], line, int(link["important"] != 0)
+            change = changes.get(link["changeid"])
+            timer = "" if change is None else _line(change)  # one that is not there is refused when it is stored
+            yield link["schedulerid"], link["changeid"], timer, int(link["important"] != 0)
 
     def _scheduler_changes(self) -> Iterator[Row]:
         for schedulerid, changeid, timer, important in self._waiting():
             yield {"schedulerid": schedulerid, "changeid": changeid, "timer": timer, "important": important}
 
     def _scheduler_timers(self) -> Iterator[Row]:
-        for schedulerid, timer in sorted({(found[0], found[2]) for found in self._waiting()}):
+        for schedulerid, timer in sorted({(found[0], found[2]) for found in self._waiting() if found[2]}):
             yield {"schedulerid": schedulerid, "timer": timer, "deadline": self._now}
 
     def _scheduler_firings(self) -> Iterator[Row]:

@@ -204,6 +204,16 @@ def test_rows_that_refer_to_nothing_are_left_out(tmp_path: Path, rows: dict[str,
     assert 3 not in {row.buildid for row in found["steps"]}
 
 
+def test_a_scheduler_may_wait_for_a_change_that_is_not_there(tmp_path: Path) -> None:
+    old = buildbot(in_file(tmp_path / "old.sqlite"))
+    change(old, "DELETE FROM changes WHERE changeid = 1")
+    with pytest.raises(storing.CopyFailed, match=r"'scheduler_changes'.*--ignore-fk-error-rows"):
+        imported(old, in_file(tmp_path / "new.sqlite"))
+    found = imported(old, in_file(tmp_path / "another.sqlite"), skip_orphans=True)
+    assert {row.changeid for row in found["scheduler_changes"]} == {2, 3}
+    assert {row.timer for row in found["scheduler_timers"]} == {row.timer for row in found["scheduler_changes"]}
+
+
 def test_a_database_that_is_in_use_is_left_alone(tmp_path: Path) -> None:
     old, new = buildbot(in_file(tmp_path / "old.sqlite")), in_file(tmp_path / "new.sqlite")
     before = (tmp_path / "old.sqlite").read_bytes()
